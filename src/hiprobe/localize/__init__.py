@@ -1,0 +1,26 @@
+"""From scores per segment to events: smoothing, thresholds, event finding.
+
+::
+
+    smoothed = smooth(scores, centres, settings.sigma)          # once, and nowhere else
+    threshold = adaptive_threshold(smoothed, settings.kappa)    # or the probe's calibrated one
+    events = find_events(smoothed, centres, duration, threshold, settings.min_duration, settings.merge_gap)
+
+A score is abnormal where it is strictly over the threshold; this holds for thresholds and events alike.
+"""
+
+from hiprobe.localize.events import Event, find_events, frame_scores
+from hiprobe.localize.settings import LocalizeSettings, ThresholdChoice
+from hiprobe.localize.smoothing import smooth
+from hiprobe.localize.thresholds import adaptive_threshold, calibrated_threshold
+
+__all__ = [
+    "Event",
+    "LocalizeSettings",
+    "ThresholdChoice",
+    "adaptive_threshold",
+    "calibrated_threshold",
+    "find_events",
+    "frame_scores",
+    "smooth",
+]
