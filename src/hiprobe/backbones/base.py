@@ -1,0 +1,113 @@
+"""What a backbone must offer, whichever multimodal LLM stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import UsageError
+
+Pooling = Literal["last", "visual", "motion"]
+"""How the hidden states of one segment's tokens become one vector at a layer.
+
+``last``: the last prompt token at prefill, as in the paper. ``visual``: the mean over the visual tokens.
+``motion``: their mean weighted by motion: each visual token counts by how far what it stands for departs
+from its own mean over the segment, so that what moves outweighs what stands still.
+"""
+
+POOLINGS: tuple[str, ...] = get_args(Pooling)
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """The facts of a backbone.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    fingerprint : str
+        Changes with the weights or the configuration; a probe is valid for one fingerprint.
+    layers : int
+        L, the number of decoder blocks. Layer l is the output of block l = 1..L.
+    width : int
+        D, the size of a hidden state.
+    frame_size : tuple of int
+        (height, width) in pixels of the frames that it takes.
+    pooling : {"last", "visual", "motion"}
+        The pooling that was measured to serve this backbone best.
+    warnings : tuple of str
+        What a user of its output must know.
+    """
+
+    name: str
+    fingerprint: str
+    layers: int
+    width: int
+    frame_size: tuple[int, int]
+    pooling: Pooling
+    warnings: tuple[str, ...] = ()
+
+
+class Backbone(Protocol):
+    """A frozen multimodal LLM whose hidden states can be read."""
+
+    @property
+    def info(self) -> BackboneInfo:
+        """The facts of this backbone."""
+        ...
+
+    def hidden_states(
+        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+    ) -> NDArray[np.float32]:
+        """Read hidden states at prefill; no token is generated, and blocks above the deepest layer do not run.
+
+        Parameters
+        ----------
+        frames : ndarray of uint8, shape (B, K, H, W, 3)
+            B segments of K RGB frames each, of ``info.frame_size``.
+        prompt : str
+            The text that follows the frames.
+        layers : sequence of int
+            Decoder blocks, 1..L, ascending.
+        pooling : {"last", "visual", "motion"}
+            See :data:`Pooling`.
+
+        Returns
+        -------
+        ndarray of float32, shape (B, layers, D)
+
+        Raises
+        ------
+        UsageError
+            If a layer or the pooling does not exist, or the frames have another shape.
+        BackboneError
+            If a hidden state is not finite.
+        """
+        ...
+
+    def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
+        """Answer ``prompt`` about the frames of one segment, uint8 (K, H, W, 3), greedily."""
+        ...
+
+
+def check_request(
+    info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str
+) -> None:
+    """Raise UsageError unless a backbone with these facts can serve the request."""
+    if frames.ndim != 5 or frames.dtype != np.uint8 or frames.shape[2:] != (*info.frame_size, 3):
+        raise UsageError(
+            f"Frames of shape {frames.shape} and type {frames.dtype}: the {info.name} backbone takes uint8 "
+            f"(B, K, {info.frame_size[0]}, {info.frame_size[1]}, 3)."
+        )
+    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 1 or layers[-1] > info.layers:
+        raise UsageError(
+            f"Layers {list(layers)}: give ascending decoder blocks between 1 and {info.layers}; "
+            "0 would be the embedding, which is not a layer."
+        )
+    if pooling not in POOLINGS:
+        raise UsageError(f"Pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")

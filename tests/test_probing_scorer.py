@@ -1,0 +1,225 @@
+"""Folds by group, the scorer against scikit-learn, figures per layer, and DLSP as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, silhouette_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from hiprobe.errors import CalibrationError, UndefinedMetricError, UsageError
+from hiprobe.probing import (
+    SaliencySettings,
+    Scorer,
+    fit_scorer,
+    group_folds,
+    layer_auc,
+    layer_silhouette,
+    out_of_fold_scores,
+    probe_layers,
+)
+
+
+def separable(n: int = 120, width: int = 10, gap: float = 1.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    groups = np.arange(n) % 12
+    labels = groups < 5
+    states = rng.normal(size=(n, width)) * 3 + 7
+    states[labels] += gap
+    return states, labels, groups
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    segments=st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=4, max_size=60),
+    n_splits=st.integers(2, 6),
+    seed=st.integers(0, 5),
+)
+def test_folds_never_split_a_group_and_always_fit_both_classes(
+    segments: list[tuple[int, bool]], n_splits: int, seed: int
+) -> None:
+    groups, labels = (np.array(column) for column in zip(*segments, strict=True))
+    enough = all(len(set(groups[labels == c])) >= 2 for c in (True, False))
+    if not enough:
+        with pytest.raises(CalibrationError, match="another source"):
+            group_folds(labels, groups, n_splits, seed)
+        return
+    folds = group_folds(labels, groups, n_splits, seed)
+    for fitted, held_out in folds:
+        assert not set(groups[fitted]) & set(groups[held_out])
+        assert len(set(labels[fitted])) == 2
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(len(labels)))
+
+
+def test_folds_when_stratification_puts_a_class_into_one_fold() -> None:
+    # The one abnormal segment of group 2 weighs nothing against its 300 normal ones.
+    groups = np.repeat([0, 1, 2], [1001, 400, 301])
+    labels = np.concatenate([np.arange(1001) > 0, np.zeros(400), np.arange(301) == 0]).astype(bool)
+    folds = group_folds(labels, groups)
+    assert len(folds) == 3
+    assert all(len(set(labels[fitted])) == 2 for fitted, _ in folds)
+
+
+def test_folds_take_names_and_stay_the_same() -> None:
+    labels, names = np.arange(40) % 2, np.array([f"camera {i // 4}" for i in range(40)])
+    one, two = group_folds(labels, names, seed=3), group_folds(labels, names, seed=3)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a[1], b[1])
+    assert len(one) == 5
+    with pytest.raises(UsageError, match="n_splits"):
+        group_folds(labels, names, n_splits=1)
+
+
+def test_memorised_groups_do_not_leak_into_the_scores() -> None:
+    # Each group has its own direction and a label by chance: only leakage could score above chance.
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 6)
+    labels = (rng.permutation(40) < 20)[groups]
+    states = rng.normal(size=(40, 60))[groups] * 5 + rng.normal(size=(240, 60))
+    fair = roc_auc_score(labels, out_of_fold_scores(states, labels, groups, C=1.0))
+    leaking = roc_auc_score(labels, out_of_fold_scores(states, labels, np.arange(240), C=1.0))
+    assert leaking > 0.95
+    assert fair < 0.7
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0])
+@pytest.mark.parametrize("width", [10, 300])
+def test_scorer_is_the_pipeline_of_scikit_learn(C: float, width: int) -> None:
+    states, labels, groups = separable(width=width, gap=0.7)
+    states[:, 3] = 5.0  # a constant feature
+    fitted = fit_scorer(states, labels, groups, candidates=[C])
+    model = LogisticRegression(C=C, class_weight="balanced", tol=1e-5, max_iter=5000)
+    pipeline = make_pipeline(StandardScaler(), model).fit(states, labels)
+    fresh = states + 0.5
+    np.testing.assert_allclose(fitted.scorer.scores(fresh), pipeline.predict_proba(fresh)[:, 1], atol=1e-10)
+    exact = make_pipeline(StandardScaler(), model.set_params(tol=1e-10)).fit(states, labels)
+    np.testing.assert_allclose(fitted.scorer.scores(fresh), exact.predict_proba(fresh)[:, 1], atol=2e-3)
+
+
+def test_regularisation_is_chosen_by_cross_validation_inside_the_set() -> None:
+    states, labels, groups = separable(gap=0.6)
+    fitted = fit_scorer(states, labels, groups, candidates=[1.0, 1e-4, 1e-2])
+    assert fitted.candidates == (1e-4, 1e-2, 1.0)
+    for c, auc in zip(fitted.candidates, fitted.cv_auc, strict=True):
+        assert roc_auc_score(labels, out_of_fold_scores(states, labels, groups, c)) == auc
+    assert fitted.auc == max(fitted.cv_auc)
+    assert fitted.C == fitted.scorer.C
+    np.testing.assert_array_equal(fitted.out_of_fold, out_of_fold_scores(states, labels, groups, fitted.C))
+
+
+def test_equal_candidates_give_the_strongest_regularisation() -> None:
+    states, labels, groups = separable(gap=60.0)
+    fitted = fit_scorer(states, labels, groups)
+    assert set(fitted.cv_auc) == {1.0}
+    assert fitted.C == 1e-4
+
+
+def test_out_of_fold_scores_come_from_scorers_that_did_not_see_the_group() -> None:
+    states, labels, groups = separable()
+    scores = out_of_fold_scores(states, labels, groups, C=0.1)
+    for fitted, held_out in group_folds(labels, groups):
+        model = LogisticRegression(C=0.1, class_weight="balanced", tol=1e-5, max_iter=5000)
+        pipeline = make_pipeline(StandardScaler(), model).fit(states[fitted], labels[fitted])
+        np.testing.assert_allclose(
+            scores[held_out], pipeline.predict_proba(states[held_out])[:, 1], atol=1e-10
+        )
+
+
+@settings(deadline=None)
+@given(logit=st.floats(-1e6, 1e6))
+def test_scores_stay_strictly_between_0_and_1(logit: float) -> None:
+    scorer = Scorer(np.zeros(1), np.ones(1), np.ones(1), bias=0.0, C=1.0)
+    (score,) = scorer.scores([[logit]])
+    assert 0 < score < 1
+    assert scorer.logits([[logit]]) == [logit]
+
+
+def test_scorer_refuses_what_it_cannot_read() -> None:
+    scorer = Scorer(np.zeros(3), np.ones(3), np.ones(3), bias=0.0, C=1.0)
+    with pytest.raises(UsageError, match=r"reads \(n, 3\)"):
+        scorer.scores(np.zeros((2, 4)))
+    with pytest.raises(UsageError, match="segment 1 holds NaN"):
+        scorer.scores([[0, 0, 0], [0, np.nan, 0]])
+    with pytest.raises(UsageError, match="scale"):
+        Scorer(np.zeros(3), np.zeros(3), np.ones(3), bias=0.0, C=1.0)
+    with pytest.raises(UsageError, match="one length"):
+        Scorer(np.zeros(2), np.ones(3), np.ones(3), bias=0.0, C=1.0)
+    with pytest.raises(UsageError, match="weights holds NaN"):
+        Scorer(np.zeros(3), np.ones(3), np.full(3, np.nan), bias=0.0, C=1.0)
+
+
+def test_fit_refuses_what_it_cannot_fit() -> None:
+    states, labels, groups = separable()
+    with pytest.raises(CalibrationError, match="Normal segments come from 0"):
+        fit_scorer(states, np.ones(120), groups)
+    with pytest.raises(CalibrationError, match="Abnormal segments come from 1"):
+        fit_scorer(states, labels, np.where(labels, 0, groups))
+    with pytest.raises(UsageError, match="C is 0"):
+        fit_scorer(states, labels, groups, candidates=[0.0])
+    with pytest.raises(UsageError, match="no value of C"):
+        fit_scorer(states, labels, groups, candidates=[])
+    states[5, 2] = np.inf
+    with pytest.raises(CalibrationError, match="segment 5"):
+        fit_scorer(states, labels, groups)
+
+
+def test_silhouette_is_that_of_scikit_learn_and_survives_sampling() -> None:
+    states, labels, _ = separable()
+    states = np.stack([states, np.random.default_rng(0).permuted(states, axis=0)], axis=1)
+    scores = layer_silhouette(states, labels)
+    for layer in range(2):
+        scaled = StandardScaler().fit_transform(states[:, layer])
+        assert scores[layer] == pytest.approx(silhouette_score(scaled, labels))
+    many = layer_silhouette(np.tile(states, (20, 1, 1)), np.tile(labels, 20))
+    np.testing.assert_allclose(many, scores, atol=0.02)
+    with pytest.raises(UndefinedMetricError, match="1 abnormal"):
+        layer_silhouette(states, np.arange(120) == 0)
+
+
+@pytest.fixture(scope="module")
+def dlsp_data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    groups = np.arange(90) // 9
+    labels = groups % 2 == 1
+    states = rng.normal(size=(90, 4, 30)).astype(np.float32)
+    states[labels, 2, :15] += 2
+    return states, labels, np.array([f"yard-{g}" for g in groups])
+
+
+def test_probe_layers_finds_the_planted_layer_by_its_number(dlsp_data: tuple) -> None:
+    states, labels, names = dlsp_data
+    result = probe_layers(states, labels, names, layers=[5, 10, 15, 20])
+    assert result.layer == 15
+    assert result.layers == (5, 10, 15, 20)
+    for name in ("combined", "d_kl", "ldr", "silhouette", "cv_auc", "stability"):
+        curve = getattr(result, name)
+        assert curve.shape == (4,)
+        assert np.argmax(curve) == 2
+    np.testing.assert_array_equal(result.cv_auc, layer_auc(states, labels, names))
+    assert result.cv_auc[2] > 0.95
+    assert result.stability[2] > 0.9
+
+
+def test_probe_layers_decides_by_saliency_alone(dlsp_data: tuple) -> None:
+    states, labels, names = dlsp_data
+    states = states.copy()
+    states[:, 0] = states[:, 0] ** 3  # concentrated: the lowest H, and nothing to tell classes apart by
+    result = probe_layers(states, labels, names, range(1, 5), SaliencySettings(weights=(0, 0, 1)))
+    assert result.layer == 1
+    assert np.argmax(result.cv_auc) == 2
+
+
+def test_probe_layers_names_what_is_wrong_before_it_works(dlsp_data: tuple) -> None:
+    states, labels, names = dlsp_data
+    with pytest.raises(CalibrationError, match="another source"):
+        probe_layers(states, labels, np.full(90, "one"), layers=range(1, 5))
+    with pytest.raises(CalibrationError, match="expected"):
+        probe_layers(states, labels, names, layers=range(1, 4))
+    bad = states.copy()
+    bad[3, 2, 1] = np.nan
+    with pytest.raises(CalibrationError, match="layer 15"):
+        probe_layers(bad, labels, names, layers=[5, 10, 15, 20])
