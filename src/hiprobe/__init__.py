@@ -1,3 +1,69 @@
-"""HiProbe: finds what is abnormal in video by probing the hidden states of a frozen multimodal LLM."""
+"""HiProbe: finds what is abnormal in video by probing the hidden states of a frozen multimodal LLM.
 
-__version__ = "0.1.0"
+::
+
+    import hiprobe as hp
+
+    backbone = hp.load_backbone("embedded")
+    probe = hp.fit("labels.csv", backbone).probe
+    probe.save("yard.probe")
+    result = hp.detect("night.mp4", probe, backbone, explain=True)
+    for item in result.events:
+        print(item.event.start, item.event.end, item.event.peak, item.explanation.text)
+
+The names below are imported when they are first used, so that ``import hiprobe`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from hiprobe.version import __version__
+
+if TYPE_CHECKING:
+    from hiprobe.backbones import load_backbone
+    from hiprobe.datasets import load_manifest
+    from hiprobe.errors import HiProbeError
+    from hiprobe.features import FeatureStore
+    from hiprobe.localize import LocalizeSettings
+    from hiprobe.pipeline import Detection, FitResult, detect, evaluate_manifest, fit
+    from hiprobe.probing import Probe
+    from hiprobe.video import Sampling
+
+__all__ = [
+    "Detection",
+    "FeatureStore",
+    "FitResult",
+    "HiProbeError",
+    "LocalizeSettings",
+    "Probe",
+    "Sampling",
+    "__version__",
+    "detect",
+    "evaluate_manifest",
+    "fit",
+    "load_backbone",
+    "load_manifest",
+]
+
+_HOMES = {
+    "Detection": "pipeline",
+    "FeatureStore": "features",
+    "FitResult": "pipeline",
+    "HiProbeError": "errors",
+    "LocalizeSettings": "localize",
+    "Probe": "probing",
+    "Sampling": "video",
+    "detect": "pipeline",
+    "evaluate_manifest": "pipeline",
+    "fit": "pipeline",
+    "load_backbone": "backbones",
+    "load_manifest": "datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hiprobe' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"hiprobe.{_HOMES[name]}"), name)

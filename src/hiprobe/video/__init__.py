@@ -14,7 +14,7 @@ Small irregularities that can be handled are named in ``video.info.warnings``.
 from hiprobe.video.base import Frame, Video, VideoInfo
 from hiprobe.video.identity import video_identity
 from hiprobe.video.opening import open_video
-from hiprobe.video.sampling import SampledSegment, iter_segments
+from hiprobe.video.sampling import SampledSegment, iter_segments, sample_segments
 from hiprobe.video.segments import Sampling, Segment, plan_segments, sample_times
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "iter_segments",
     "open_video",
     "plan_segments",
+    "sample_segments",
     "sample_times",
     "video_identity",
 ]

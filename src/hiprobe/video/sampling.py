@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -76,14 +76,21 @@ def iter_segments(
     VideoError
         If part of the video cannot be decoded. Segments before the damage may have been yielded by then.
     """
-    check_size(size)
-    return _iter_segments(video, sampling, size)
+    return sample_segments(video, plan_segments(video.info.duration, sampling), sampling.frames, size)
 
 
-def _iter_segments(
-    video: Video, sampling: Sampling, size: tuple[int, int] | None
+def sample_segments(
+    video: Video, segments: Sequence[Segment], frames: int, size: tuple[int, int] | None = None
 ) -> Iterator[SampledSegment]:
-    filler = _Filler(plan_segments(video.info.duration, sampling), sampling.frames, size)
+    """Like :func:`iter_segments`, for segments of one's own choice, ordered by start and by end."""
+    check_size(size)
+    return _sample(video, tuple(segments), frames, size)
+
+
+def _sample(
+    video: Video, segments: tuple[Segment, ...], frames: int, size: tuple[int, int] | None
+) -> Iterator[SampledSegment]:
+    filler = _Filler(segments, frames, size)
     on_display: Picture | None = None
     with closing(video.pictures()) as pictures:
         for picture in pictures:

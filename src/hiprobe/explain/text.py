@@ -1,0 +1,66 @@
+"""Explanations in words, by the same backbone that was probed (HiProbe-VAD, explanation stage)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hiprobe.backbones import Backbone
+from hiprobe.localize import Event
+from hiprobe.video import Sampling, Segment, Video, sample_segments
+
+EXPLAIN_PROMPT = "Describe in one sentence what happens in this video and what is unusual about it."
+MAX_NEW_TOKENS = 40
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a backbone answered about the frames around an event's peak, and what it was asked.
+
+    Attributes
+    ----------
+    text : str
+        Greedy, so the same frames always give the same text.
+    prompt : str
+        What was asked.
+    start, end : float
+        The window that it saw, in seconds.
+    """
+
+    text: str
+    prompt: str
+    start: float
+    end: float
+
+
+def explain_events(
+    video: Video,
+    events: Sequence[Event],
+    backbone: Backbone,
+    sampling: Sampling,
+    prompt: str = EXPLAIN_PROMPT,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+) -> tuple[Explanation, ...]:
+    """Ask the backbone about each event, in one pass over the video.
+
+    It sees K frames of a window of one segment's length around the event's peak, moved inside the video.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be decoded.
+    """
+    if not events:
+        return ()
+    duration = video.info.duration
+    length = min(sampling.length, duration)
+    windows = []
+    for index, event in enumerate(events):
+        start = min(max(0.0, event.peak_time - length / 2), duration - length)
+        windows.append(Segment(index, start, start + length))
+    return tuple(
+        Explanation(
+            backbone.generate(item.frames, prompt, max_new_tokens), prompt, item.segment.start, item.segment.end
+        )
+        for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size)
+    )

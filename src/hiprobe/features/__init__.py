@@ -1,0 +1,23 @@
+"""Hidden states on disk, one safetensors file per video, and the engine that makes them.
+
+::
+
+    store = FeatureStore(cache_folder() / "features")
+    spec = FeatureSpec.for_backbone(backbone.info, Sampling(), prompt)
+    features = extract("night.mp4", backbone, spec, store)
+    features.states                                    # (segments, layers, D) float32
+"""
+
+from hiprobe.features.engine import Failure, Progress, extract, extract_all, raise_failures
+from hiprobe.features.store import FeatureSpec, FeatureStore, Features
+
+__all__ = [
+    "Failure",
+    "FeatureSpec",
+    "FeatureStore",
+    "Features",
+    "Progress",
+    "extract",
+    "extract_all",
+    "raise_failures",
+]

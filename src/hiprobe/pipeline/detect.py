@@ -1,0 +1,229 @@
+"""``detect``: from a video and a probe to scores, events and explanations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hiprobe.backbones import Backbone
+from hiprobe.errors import FeatureError, UsageError, VideoError
+from hiprobe.explain import Explanation, explain_events
+from hiprobe.features import Failure, FeatureSpec, FeatureStore, Progress, extract
+from hiprobe.features.engine import ProgressReport
+from hiprobe.features.store import Features
+from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
+from hiprobe.probing import Probe, ProbeContext
+from hiprobe.version import __version__
+from hiprobe.video import Sampling, VideoInfo, open_video
+
+
+@dataclass(frozen=True)
+class SegmentScore:
+    """One segment, in seconds: its raw score, and the score after smoothing over time."""
+
+    start: float
+    end: float
+    score: float
+    smoothed: float
+
+
+@dataclass(frozen=True)
+class DetectedEvent:
+    """An event and, where asked for, what the backbone said about it."""
+
+    event: Event
+    explanation: Explanation | None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a detection: enough to make it again."""
+
+    hiprobe_version: str
+    backbone: str
+    fingerprint: str
+    prompt: str
+    sampling: Sampling
+    layer: int
+    pooling: str
+    localize: LocalizeSettings
+    probe_created: str
+    probe_source: str
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds of wall-clock time: reading and running the backbone (0 from the store, nearly), and explaining."""
+
+    features: float
+    explain: float
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The result for one video.
+
+    Attributes
+    ----------
+    video : VideoInfo
+    segments : tuple of SegmentScore
+    threshold : float
+        On smoothed scores; what is strictly over it is an event.
+    events : tuple of DetectedEvent
+        By time.
+    provenance : Provenance
+    timings : Timings
+    warnings : tuple of str
+        What a reader of this result must know.
+    """
+
+    video: VideoInfo
+    segments: tuple[SegmentScore, ...]
+    threshold: float
+    events: tuple[DetectedEvent, ...]
+    provenance: Provenance
+    timings: Timings
+    warnings: tuple[str, ...]
+
+
+def detect(
+    path: str | Path,
+    probe: Probe,
+    backbone: Backbone,
+    *,
+    explain: bool = False,
+    localize: LocalizeSettings | None = None,
+    store: FeatureStore | None = None,
+    fps: float | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Detection:
+    """Find the events of one video.
+
+    Parameters
+    ----------
+    path : path
+        A video file, or a folder of images with ``fps``.
+    probe : Probe
+        Made by ``fit`` with the same backbone.
+    backbone : Backbone
+        It runs up to the probe's layer only, save for explanations.
+    explain : bool
+        Whether to let the backbone describe each event.
+    localize : LocalizeSettings, optional
+        In place of the probe's own.
+    store : FeatureStore, optional
+        Where hidden states are kept between runs.
+    fps : float, optional
+        Frame rate of a folder of images.
+    report : callable
+        Told (segments done, segments in all).
+
+    Raises
+    ------
+    ProbeError
+        If the probe is of another backbone.
+    VideoError
+        If the video cannot be read, wholly or in part.
+    """
+    path = Path(path)
+    context = probe.context
+    sampling = Sampling(context.segment_length, context.stride, context.frames)
+    probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
+    spec = FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), probe.pooling)
+    began = time.perf_counter()
+    features = extract(path, backbone, spec, store, fps, report)
+    extracted = time.perf_counter()
+    settings = localize or probe.localize
+    segments, threshold, events = score(features, probe, settings)
+    explanations: Sequence[Explanation | None] = [None] * len(events)
+    warnings = list(features.video.warnings)
+    if explain:
+        explanations = explain_events(open_video(path, fps=fps), events, backbone, sampling)
+        if events:
+            warnings += backbone.info.warnings
+    return Detection(
+        video=features.video,
+        segments=segments,
+        threshold=threshold,
+        events=tuple(DetectedEvent(e, text) for e, text in zip(events, explanations, strict=True)),
+        provenance=Provenance(
+            hiprobe_version=__version__,
+            backbone=backbone.info.name,
+            fingerprint=backbone.info.fingerprint,
+            prompt=context.prompt,
+            sampling=sampling,
+            layer=probe.layer,
+            pooling=probe.pooling,
+            localize=settings,
+            probe_created=probe.created,
+            probe_source=probe.calibration.source,
+        ),
+        timings=Timings(extracted - began, time.perf_counter() - extracted),
+        warnings=tuple(warnings),
+    )
+
+
+def score(
+    features: Features, probe: Probe, settings: LocalizeSettings
+) -> tuple[tuple[SegmentScore, ...], float, tuple[Event, ...]]:
+    """Turn one video's features into segment scores, the threshold on the smoothed ones, and events."""
+    raw = probe.scorer.scores(features.at(probe.layer))
+    smoothed = smooth(raw, features.centres, settings.sigma)
+    if settings.threshold == "adaptive":
+        threshold = adaptive_threshold(smoothed, settings.kappa)
+    else:
+        threshold = probe.calibrated_threshold
+    events = find_events(
+        smoothed,
+        features.centres,
+        features.video.duration,
+        threshold,
+        settings.min_duration,
+        settings.merge_gap,
+    )
+    rows = zip(
+        features.starts.tolist(), features.ends.tolist(), raw.tolist(), smoothed.tolist(), strict=True
+    )
+    return tuple(SegmentScore(*row) for row in rows), float(threshold), events
+
+
+def detect_all(
+    paths: Sequence[Path],
+    probe: Probe,
+    backbone: Backbone,
+    *,
+    done: Callable[[Detection], None],
+    explain: bool = False,
+    localize: LocalizeSettings | None = None,
+    store: FeatureStore | None = None,
+    fps: float | None = None,
+    report: ProgressReport = lambda progress: None,
+) -> list[Failure]:
+    """Detect on several videos, handing each result to ``done``; one that fails does not stop the others.
+
+    ``fps`` is for those that are folders of images. Returns the failures.
+    """
+    failures = []
+    for index, path in enumerate(paths):
+
+        def tell(segment: int, total: int, path: Path = path, index: int = index) -> None:
+            report(Progress(path, index, len(paths), segment, total))
+
+        try:
+            result = detect(
+                path,
+                probe,
+                backbone,
+                explain=explain,
+                localize=localize,
+                store=store,
+                fps=fps if path.is_dir() else None,
+                report=tell,
+            )
+        except (VideoError, FeatureError, UsageError) as error:
+            failures.append(Failure(path, error))
+        else:
+            done(result)
+    return failures

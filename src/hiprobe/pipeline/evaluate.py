@@ -1,0 +1,78 @@
+"""``evaluate``: detect on labelled videos and measure the result against the labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.backbones import Backbone
+from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, load_manifest
+from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_labels
+from hiprobe.features import FeatureStore, raise_failures
+from hiprobe.features.engine import ProgressReport
+from hiprobe.localize import LocalizeSettings, frame_scores
+from hiprobe.pipeline.detect import Detection, detect_all
+from hiprobe.probing import Probe
+from hiprobe.video import open_video
+
+
+def evaluate_manifest(
+    labels: str | Path | Manifest,
+    probe: Probe,
+    backbone: Backbone,
+    *,
+    iou: float = 0.3,
+    localize: LocalizeSettings | None = None,
+    store: FeatureStore | None = None,
+    fps: float | None = None,
+    report: ProgressReport = lambda progress: None,
+) -> EvalReport:
+    """Detect on every video of a manifest and return all metrics.
+
+    Raises
+    ------
+    ManifestError
+        If the labels cannot be read or do not fit the videos.
+    FailedVideosError
+        If a video cannot be read: it is not left out of the metrics.
+    """
+    manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
+    detections: list[Detection] = []
+    failures = detect_all(
+        [video.path for video in manifest.videos],
+        probe,
+        backbone,
+        done=detections.append,
+        localize=localize,
+        store=store,
+        fps=fps,
+        report=report,
+    )
+    raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
+    pairs = zip(manifest.videos, detections, strict=True)
+    return evaluate([video_scores(video, detection, fps) for video, detection in pairs], iou)
+
+
+def video_scores(video: LabelledVideo, detection: Detection, fps: float | None = None) -> VideoScores:
+    """Put a detection beside the truth, frame by frame at true timestamps.
+
+    Raises ManifestError if an interval runs past the end of the video.
+    """
+    duration = detection.video.duration
+    check_intervals(video, duration)
+    times = open_video(video.path, fps=fps if video.path.is_dir() else None).frame_times()
+    truth = tuple((interval.start, interval.end) for interval in video.intervals)
+    if video.clip_level:
+        truth = ((0.0, duration),)
+    centres = np.array([(segment.start + segment.end) / 2 for segment in detection.segments])
+    smoothed = np.array([segment.smoothed for segment in detection.segments])
+    return VideoScores(
+        name=str(video.path),
+        frame_times=times,
+        scores=frame_scores(smoothed, centres, times),
+        labels=interval_labels(times, truth),
+        duration=duration,
+        events=tuple((item.event.start, item.event.end) for item in detection.events),
+        truth=truth,
+    )

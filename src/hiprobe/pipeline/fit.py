@@ -1,0 +1,213 @@
+"""``fit``: from a few labelled videos to a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.backbones import Backbone, Pooling
+from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
+from hiprobe.errors import CalibrationError
+from hiprobe.features import Features, FeatureSpec, FeatureStore, extract_all, raise_failures
+from hiprobe.features.engine import ProgressReport
+from hiprobe.localize import LocalizeSettings, calibrated_threshold, smooth
+from hiprobe.probing import (
+    CalibrationStats,
+    DlspResult,
+    FittedScorer,
+    Probe,
+    ProbeContext,
+    SaliencySettings,
+    fit_scorer,
+    probe_layers,
+)
+from hiprobe.version import __version__
+from hiprobe.video import Sampling
+
+DEFAULT_PROMPT = "Is anything unusual happening in this video?"
+
+CLIP_LEVEL_NOTE = (
+    "Some abnormal videos have no start and end: all of their segments count as abnormal. Give intervals where you "
+    "can; segments that are normal in truth blur the probe."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A probe and how it came about.
+
+    Attributes
+    ----------
+    probe : Probe
+    dlsp : DlspResult
+        The saliency of every layer; also in the probe.
+    scorer : FittedScorer
+        With the regularisation strengths that were tried.
+    n_segments, n_abnormal : int
+        Calibration segments.
+    """
+
+    probe: Probe
+    dlsp: DlspResult
+    scorer: FittedScorer
+    n_segments: int
+    n_abnormal: int
+
+
+def fit(
+    labels: str | Path | Manifest,
+    backbone: Backbone,
+    *,
+    sampling: Sampling | None = None,
+    prompt: str = DEFAULT_PROMPT,
+    pooling: Pooling | None = None,
+    localize: LocalizeSettings | None = None,
+    saliency: SaliencySettings | None = None,
+    store: FeatureStore | None = None,
+    fps: float | None = None,
+    seed: int = 0,
+    report: ProgressReport = lambda progress: None,
+) -> FitResult:
+    """Fit a probe: DLSP picks the layer, logistic regression scores it, and the threshold is calibrated.
+
+    Parameters
+    ----------
+    labels : path or Manifest
+        The calibration set, see :func:`hiprobe.datasets.load_manifest`.
+    backbone : Backbone
+        Frozen; only read.
+    sampling, prompt, pooling : optional
+        How the backbone is shown the video; defaults are 2 s segments every 1 s with 8 frames, a general
+        question, and the backbone's own pooling.
+    localize, saliency : optional
+        Settings kept in the probe, and of DLSP.
+    store : FeatureStore, optional
+        Where hidden states are kept, so that a second fit need not run the backbone.
+    fps : float, optional
+        For videos that are folders of images.
+    seed : int
+        Of folds and bootstrap.
+    report : callable
+        Told the progress.
+
+    Raises
+    ------
+    ManifestError
+        If the labels cannot be read, or an interval runs past the end of its video.
+    CalibrationError
+        If one class or a second group is missing.
+    FailedVideosError
+        If some videos cannot be read; the others' features are in the store by then.
+
+    References
+    ----------
+    HiProbe-VAD, arXiv 2507.17394: Dynamic Layer Saliency Probing, then logistic regression on layer l*.
+    """
+    manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
+    sampling = sampling or Sampling()
+    localize = localize or LocalizeSettings()
+    _check_classes(manifest)
+    spec = FeatureSpec.for_backbone(backbone.info, sampling, prompt, pooling)
+    paths = [video.path for video in manifest.videos]
+    features, failures = extract_all(paths, backbone, spec, store, fps, report)
+    raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
+    return fit_features(manifest, features, backbone.info.name, localize, saliency, seed)
+
+
+def fit_features(
+    manifest: Manifest,
+    features: Sequence[Features],
+    backbone_name: str,
+    localize: LocalizeSettings,
+    saliency: SaliencySettings | None = None,
+    seed: int = 0,
+) -> FitResult:
+    """Fit a probe to features that are at hand already, one per video of the manifest, in its order.
+
+    Raises as :func:`fit` does.
+    """
+    per_video = [
+        _labels(video, item) for video, item in zip(manifest.videos, features, strict=True)
+    ]
+    labels = np.concatenate(per_video)
+    groups = np.concatenate(
+        [np.full(len(item.states), video.group) for video, item in zip(manifest.videos, features, strict=True)]
+    )
+    states = np.concatenate([item.states for item in features])
+    spec = features[0].spec
+    if labels.all() or not labels.any():
+        only, missing = ("abnormal", "normal") if labels.all() else ("normal", "abnormal")
+        raise CalibrationError(
+            f"{manifest.source}: every segment is {only}; add videos or intervals that are {missing}, or shorten the "
+            "segments if events are shorter than half of one."
+        )
+    dlsp = probe_layers(states, labels, groups, spec.layers, saliency or SaliencySettings(), seed)
+    scorer = fit_scorer(states[:, spec.layers.index(dlsp.layer)], labels, groups, seed=seed)
+    smoothed = _smoothed_out_of_fold(scorer.out_of_fold, features, localize.sigma)
+    clip_level = any(video.clip_level for video in manifest.videos)
+    kinds = {interval.label for video in manifest.videos for interval in video.intervals}
+    kinds |= {video.label for video in manifest.videos if video.clip_level}
+    probe = Probe(
+        context=ProbeContext(
+            backbone_name=backbone_name,
+            fingerprint=spec.fingerprint,
+            prompt=spec.prompt,
+            segment_length=spec.sampling.length,
+            stride=spec.sampling.stride,
+            frames=spec.sampling.frames,
+        ),
+        layer=dlsp.layer,
+        pooling=spec.pooling,
+        scorer=scorer.scorer,
+        dlsp=dlsp,
+        localize=localize,
+        calibrated_threshold=calibrated_threshold(smoothed, labels),
+        calibration=CalibrationStats(
+            n_videos=len(manifest.videos),
+            n_segments=len(labels),
+            n_abnormal=int(labels.sum()),
+            n_groups=len(manifest.groups),
+            kinds=tuple(sorted(kinds)),
+            cv_auc=scorer.auc,
+            C=scorer.C,
+            clip_level=clip_level,
+            source=str(manifest.source),
+            notes=(CLIP_LEVEL_NOTE,) if clip_level else (),
+        ),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        hiprobe_version=__version__,
+    )
+    return FitResult(probe, dlsp, scorer, len(labels), int(labels.sum()))
+
+
+def _check_classes(manifest: Manifest) -> None:
+    """Refuse what cannot be fitted before the backbone spends minutes on it."""
+    if not any(video.is_abnormal for video in manifest.videos):
+        raise CalibrationError(
+            f"{manifest.source}: every video is normal; add some with an event, labelled with its kind."
+        )
+    if all(video.clip_level for video in manifest.videos):
+        raise CalibrationError(f"{manifest.source}: every video is abnormal; add some labelled normal.")
+    if len(manifest.groups) < 2:
+        raise CalibrationError(
+            f"{manifest.source}: all videos are of one group; cross-validation needs two or more, so add videos of "
+            "another source or correct the group column."
+        )
+
+
+def _labels(video: LabelledVideo, features: Features) -> np.ndarray:
+    check_intervals(video, features.video.duration)
+    return segment_labels(video, features.starts, features.ends)
+
+
+def _smoothed_out_of_fold(scores: np.ndarray, features: Sequence[Features], sigma: float) -> np.ndarray:
+    """Smooth out-of-fold scores within each video, as detection will smooth, for the threshold to apply to."""
+    ends = np.cumsum([len(item.states) for item in features])
+    parts = np.split(scores, ends[:-1])
+    return np.concatenate(
+        [smooth(part, item.centres, sigma) for part, item in zip(parts, features, strict=True)]
+    )

@@ -1,0 +1,57 @@
+"""Sinks that write detections: versioned JSON, one file per video, and one CSV of all events."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from hiprobe.files import write_text
+from hiprobe.pipeline.detect import Detection
+
+SCHEMA = "hiprobe.detection/1"
+
+_COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation")
+
+
+def detection_json(detection: Detection) -> str:
+    """Return a detection as JSON, with ``schema`` first; every time in it is in seconds."""
+    body = TypeAdapter(Detection).dump_python(detection, mode="json")
+    return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(detection: Detection, path: Path) -> None:
+    """Write a detection as JSON, atomically. Raises OutputError if it cannot be written."""
+    write_text(path, detection_json(detection))
+
+
+def result_path(folder: Path, video: Path, videos: Sequence[Path]) -> Path:
+    """Return where the JSON of a video goes: its stem, and a number where several videos share one."""
+    same = [other for other in videos if other.stem == video.stem]
+    suffix = f"-{same.index(video) + 1}" if len(same) > 1 else ""
+    return folder / f"{video.stem}{suffix}.json"
+
+
+class EventCsv:
+    """Collects the events of several videos and writes them as one CSV."""
+
+    def __init__(self) -> None:
+        self._buffer = io.StringIO()
+        self._writer = csv.writer(self._buffer, lineterminator="\n")
+        self._writer.writerow(_COLUMNS)
+
+    def add(self, detection: Detection) -> None:
+        """Add a row per event of a detection; times in seconds."""
+        for item in detection.events:
+            event = item.event
+            numbers = (event.start, event.end, event.peak_time, event.peak, event.mean)
+            text = item.explanation.text if item.explanation else ""
+            self._writer.writerow([detection.video.path, *(f"{value:.4f}" for value in numbers), text])
+
+    def write(self, path: Path) -> None:
+        """Write the file, atomically. Raises OutputError if it cannot be written."""
+        write_text(path, self._buffer.getvalue())
