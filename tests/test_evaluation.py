@@ -29,9 +29,7 @@ from hiprobe.evaluation import (
 Spans = tuple[tuple[float, float], ...]
 
 
-def video(
-    name: str = "a", events: Spans = (), truth: Spans = (), duration: float = 100.0, **change: Any
-) -> Any:
+def video(name: str = "a", events: Spans = (), truth: Spans = (), duration: float = 100.0, **change: Any) -> Any:
     times = np.arange(0, duration, 1.0)
     fields: dict[str, Any] = {
         "name": name,
@@ -59,9 +57,7 @@ FRAMES = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.booleans()
 
 @given(st.lists(FRAMES, min_size=1, max_size=4))
 def test_frame_metrics_match_their_definitions(drawn: list[list[tuple[float, bool]]]) -> None:
-    videos = [
-        frames(str(i), np.array([s for s, _ in v]), np.array([x for _, x in v])) for i, v in enumerate(drawn)
-    ]
+    videos = [frames(str(i), np.array([s for s, _ in v]), np.array([x for _, x in v])) for i, v in enumerate(drawn)]
     scores = np.concatenate([v.scores for v in videos])
     labels = np.concatenate([v.labels for v in videos])
     if labels.all() or not labels.any():
@@ -74,9 +70,7 @@ def test_frame_metrics_match_their_definitions(drawn: list[list[tuple[float, boo
         assert pooled_ap(videos) == pytest.approx(average_precision_score(labels, scores))
 
     within = within_video_auc(videos)
-    expected = {
-        v.name: brute_auc(v.scores, v.labels) for v in videos if v.labels.any() and not v.labels.all()
-    }
+    expected = {v.name: brute_auc(v.scores, v.labels) for v in videos if v.labels.any() and not v.labels.all()}
     assert within.per_video == pytest.approx(expected)
     assert set(within.undefined) == {v.name for v in videos} - set(expected)
     if expected:
@@ -185,9 +179,7 @@ def test_video_scores_are_validated(change: dict[str, Any], match: str) -> None:
     assert str(error.value).startswith("a: ")
 
 
-@pytest.mark.parametrize(
-    "metric", [pooled_auc, pooled_ap, within_video_auc, event_scores, false_alarms_per_hour]
-)
+@pytest.mark.parametrize("metric", [pooled_auc, pooled_ap, within_video_auc, event_scores, false_alarms_per_hour])
 def test_no_video_and_two_of_one_name_are_errors(metric: Any) -> None:
     with pytest.raises(UsageError, match="no video"):
         metric([])

@@ -58,9 +58,7 @@ def test_smooth_stays_in_range(curve: Any, sigma: float) -> None:
 
 
 @given(curves(), SIGMA, st.floats(0, 1))
-def test_a_constant_curve_stays_constant_and_yields_no_adaptive_event(
-    curve: Any, sigma: float, level: float
-) -> None:
+def test_a_constant_curve_stays_constant_and_yields_no_adaptive_event(curve: Any, sigma: float, level: float) -> None:
     _, centres, duration = curve
     smoothed = smooth(np.full(centres.shape, level), centres, sigma)
     assert (smoothed == level).all()
@@ -118,9 +116,7 @@ RATE = st.one_of(st.sampled_from([0, 0.05, 0.29, 0.5]), st.floats(0, 1, exclude_
 
 
 @given(st.lists(st.tuples(SCORE, st.booleans()), min_size=1, max_size=60), RATE)
-def test_calibrated_threshold_is_the_smallest_that_keeps_the_rate(
-    pairs: list[tuple[float, bool]], rate: float
-) -> None:
+def test_calibrated_threshold_is_the_smallest_that_keeps_the_rate(pairs: list[tuple[float, bool]], rate: float) -> None:
     scores, labels = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
     normal = scores[~labels]
     if not normal.size:

@@ -124,9 +124,7 @@ def test_out_of_fold_scores_come_from_scorers_that_did_not_see_the_group() -> No
     for fitted, held_out in group_folds(labels, groups):
         model = LogisticRegression(C=0.1, class_weight="balanced", tol=1e-5, max_iter=5000)
         pipeline = make_pipeline(StandardScaler(), model).fit(states[fitted], labels[fitted])
-        np.testing.assert_allclose(
-            scores[held_out], pipeline.predict_proba(states[held_out])[:, 1], atol=1e-10
-        )
+        np.testing.assert_allclose(scores[held_out], pipeline.predict_proba(states[held_out])[:, 1], atol=1e-10)
 
 
 @settings(deadline=None)

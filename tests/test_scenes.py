@@ -126,9 +126,7 @@ def test_people_stand_on_the_ground(name: str) -> None:
             scale = person.look.scale
             positions, rotations = place_person(person.actor.state(t), scale)
             lowest = min(
-                positions[ROWS[link], 2]
-                + rotate(rotations[ROWS[link]], np.array(point) * scale)[2]
-                - radius * scale
+                positions[ROWS[link], 2] + rotate(rotations[ROWS[link]], np.array(point) * scale)[2] - radius * scale
                 for link, point, radius in CONTACTS
             )
             assert abs(lowest) < 0.01
@@ -140,9 +138,7 @@ def test_encoding_the_same_pictures_gives_the_same_bytes(tmp_path: Path) -> None
 
     rng = np.random.default_rng(0)
     still = rng.integers(60, 200, (240, 320, 3))
-    pictures = [
-        (0.4 * np.roll(still, i, 1) + rng.normal(90, 3, still.shape)).astype(np.uint8) for i in range(40)
-    ]
+    pictures = [(0.4 * np.roll(still, i, 1) + rng.normal(90, 3, still.shape)).astype(np.uint8) for i in range(40)]
     made = []
     for name in ("a.mp4", "b.mp4"):
         assert encode(tmp_path / name, pictures) == 40

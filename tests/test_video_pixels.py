@@ -50,9 +50,7 @@ def first_image(path, size=None, fps=None):
 )
 def test_colours_survive_every_pixel_format(tmp_path, name, codec, pix_fmt):
     options = {"qp": "0"} if codec == "libx264" else {}
-    path = write_video(
-        tmp_path / name, 2, codec=codec, pix_fmt=pix_fmt, options=options, images=[colour_bars()] * 2
-    )
+    path = write_video(tmp_path / name, 2, codec=codec, pix_fmt=pix_fmt, options=options, images=[colour_bars()] * 2)
     image = first_image(path)
     assert image.dtype == np.uint8
     assert image.flags.c_contiguous
@@ -116,9 +114,7 @@ def corners(image):
     for place, (y, x) in {"tl": (0, 0), "tr": (0, 1), "bl": (1, 0), "br": (1, 1)}.items():
         part = image[y * height // 2 :, x * width // 2 :][4 : height // 2 - 4, 4 : width // 2 - 4]
         red, green, _ = part.mean(axis=(0, 1)) > 100
-        found[place] = {(True, False): "R", (False, True): "G", (True, True): "Y", (False, False): "B"}[
-            red, green
-        ]
+        found[place] = {(True, False): "R", (False, True): "G", (True, True): "Y", (False, False): "B"}[red, green]
     return found["tl"] + found["tr"] + found["bl"] + found["br"]
 
 

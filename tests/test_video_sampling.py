@@ -129,9 +129,7 @@ def test_long_file_needs_no_more_memory_than_a_short_one(tmp_path):
 
     peaks = []
     for n_frames in (100, 600):
-        path = write_video(
-            tmp_path / f"{n_frames}.mp4", n_frames, size=(96, 160), options={"preset": "ultrafast"}
-        )
+        path = write_video(tmp_path / f"{n_frames}.mp4", n_frames, size=(96, 160), options={"preset": "ultrafast"})
         video = open_video(path)
         tracemalloc.start()
         for sampled in iter_segments(video, Sampling()):

@@ -8,6 +8,8 @@ their standard deviation (the scale), to be written into ``RECIPE`` in ``hiprobe
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from hiprobe.backbones.embedded.assembly import embedded_folder
@@ -22,7 +24,7 @@ from hiprobe.video import Sampling, iter_segments, open_video
 @torch.inference_mode()
 def main() -> None:
     """Print one line per motion block."""
-    model = MotionInternVLForConditionalGeneration.from_pretrained(embedded_folder(cache_folder(), print))
+    model: Any = MotionInternVLForConditionalGeneration.from_pretrained(embedded_folder(cache_folder(), print))
     inner = model.model
     size = tuple(model.config.vision_config.image_size)
     differences: dict[int, list[torch.Tensor]] = {block: [] for block in model.config.motion_blocks}

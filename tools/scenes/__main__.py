@@ -13,12 +13,8 @@ def main() -> None:
     """Render all clips, or those named by ``--only``, and write the label files once all are there."""
     parser = argparse.ArgumentParser(prog="python -m tools.scenes", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the clips and label files")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of everything random (default 0, the bundled clips)"
-    )
-    parser.add_argument(
-        "--only", nargs="*", default=None, metavar="NAME", help="render only these clips, no labels"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default 0, the bundled clips)")
+    parser.add_argument("--only", nargs="*", default=None, metavar="NAME", help="render only these clips, no labels")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rows, demo_rows = [], []
@@ -30,9 +26,7 @@ def main() -> None:
         (demo_rows if plan is DEMO else rows).extend(made)
         size = (options.out / f"{plan.name}.mp4").stat().st_size
         events = ", ".join(f"{row[1]} {row[2]}-{row[3]}" for row in made)
-        print(
-            f"{plan.name:14} {size / 1e3:7.0f} kB {time.perf_counter() - began:6.1f} s  {events}", flush=True
-        )
+        print(f"{plan.name:14} {size / 1e3:7.0f} kB {time.perf_counter() - began:6.1f} s  {events}", flush=True)
     if options.only is None:
         write_labels(options.out / "labels.csv", rows)
         write_labels(options.out / "street.csv", demo_rows)

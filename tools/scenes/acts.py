@@ -78,9 +78,7 @@ def smooth_path(waypoints: Sequence[tuple[float, float]], step: float = 0.1) -> 
     dense = np.stack([np.interp(at, lengths, points[:, k]) for k in (0, 1)], 1)
     if len(points) > 2:
         reach = int(0.8 / step)
-        padded = np.concatenate(
-            [2 * dense[0] - dense[reach:0:-1], dense, 2 * dense[-1] - dense[-2 : -reach - 2 : -1]]
-        )
+        padded = np.concatenate([2 * dense[0] - dense[reach:0:-1], dense, 2 * dense[-1] - dense[-2 : -reach - 2 : -1]])
         kernel = np.hanning(2 * reach + 3)[1:-1]
         dense = np.stack([np.convolve(padded[:, k], kernel / kernel.sum(), "valid") for k in (0, 1)], 1)
     return dense.astype(np.float64)

@@ -95,9 +95,7 @@ def _spot(actor: Actor, t: float) -> tuple[float, float]:
 
 def _heading(rng: Generator) -> Array:
     """A direction of walking: mostly along the street."""
-    angle = (
-        rng.choice([0.0, np.pi]) + rng.normal(0, 0.3) if rng.random() < 0.75 else rng.uniform(0, 2 * np.pi)
-    )
+    angle = rng.choice([0.0, np.pi]) + rng.normal(0, 0.3) if rng.random() < 0.75 else rng.uniform(0, 2 * np.pi)
     return np.array([np.cos(angle), np.sin(angle)])
 
 
@@ -126,9 +124,7 @@ def walker(script: Script, rng: Generator, look: Look, moment: float) -> Actor:
         yaw = float(np.arctan2(way[1], way[0]) + rng.normal(0, 0.6))
         stop = Stand(float(first[-1, 0]), float(first[-1, 1]), yaw, float(rng.uniform(1.5, 4)), style, phase)
         then = smooth_path([tuple(first[-1]), tuple(first[-1] + bent * future)])
-        return Actor(
-            (Walk(first, speed, look.scale, phase=phase), stop, Walk(then, speed, look.scale)), look.scale
-        )
+        return Actor((Walk(first, speed, look.scale, phase=phase), stop, Walk(then, speed, look.scale)), look.scale)
     path = smooth_path([tuple(middle - way * past), tuple(middle), tuple(middle + bent * future)])
     return Actor((Walk(path, speed, look.scale, phase=phase),), look.scale)
 
@@ -165,9 +161,7 @@ def add_walkers(script: Script, rng: Generator, count: int) -> None:
 
 def _approach(goal: Array, way: Array, time: float, speed: float, scale: float) -> Walk:
     """A walk that reaches `goal` along `way` exactly `time` s after it starts."""
-    return Walk(
-        smooth_path([tuple(goal - way * time * speed), tuple(goal)], step=time * speed / 200), speed, scale
-    )
+    return Walk(smooth_path([tuple(goal - way * time * speed), tuple(goal)], step=time * speed / 200), speed, scale)
 
 
 def add_fight(script: Script, rng: Generator, start: float, end: float) -> None:
@@ -180,9 +174,7 @@ def add_fight(script: Script, rng: Generator, start: float, end: float) -> None:
             rng.normal(0, 0.1),
         )
         across = angle + spin * (end - start) * np.array([0.0, 0.5, 1.0])
-        if (
-            abs(np.stack([np.cos(across), np.sin(across)], 1) @ script.setting.camera.axes()[0, :2]) < 0.8
-        ).any():
+        if (abs(np.stack([np.cos(across), np.sin(across)], 1) @ script.setting.camera.axes()[0, :2]) < 0.8).any():
             continue  # seen in line, one would hide the other
         beats = draw_beats(rng, end - start)
         actors = []
@@ -218,9 +210,7 @@ def add_fall(script: Script, rng: Generator, start: float, end: float | None) ->
         look, way, speed = draw_look(rng), _heading(rng), float(rng.uniform(1.0, 1.35))
         at = _in_view(script.setting, rng, 0.14, 0.29)
         view = script.setting.camera
-        if abs(way @ view.axes()[0, :2]) < 0.5 or not bool(
-            view.sees(np.array([*(at + 1.6 * way), 0.0]), 0.08).all()
-        ):
+        if abs(way @ view.axes()[0, :2]) < 0.5 or not bool(view.sees(np.array([*(at + 1.6 * way), 0.0]), 0.08).all()):
             continue  # it shall be seen from the side, and land in the picture
         approach = _approach(at, way, start, speed, look.scale)
         before = approach.state(start)
@@ -235,9 +225,7 @@ def add_fall(script: Script, rng: Generator, start: float, end: float | None) ->
             low = fall.state(fall.duration)
             up = Play(rise, low.x, low.y, low.yaw, rate, scale=look.scale)
             stand = up.state(up.duration)
-            path = smooth_path(
-                [(stand.x, stand.y), (stand.x + 30 * float(way[0]), stand.y + 30 * float(way[1]))]
-            )
+            path = smooth_path([(stand.x, stand.y), (stand.x + 30 * float(way[0]), stand.y + 30 * float(way[1]))])
             acts = (approach, fall, up, Walk(path, speed, look.scale))
         actor = Actor(acts, look.scale)
         if script.clear(actor):
@@ -272,10 +260,7 @@ def add_car(script: Script, rng: Generator, start: float, end: float) -> None:
             or (line[:, 1] > script.setting.kerb - 1.5).any()
         ):
             continue
-        if (
-            script.setting.parked is not None
-            and (np.linalg.norm(line - script.setting.parked, axis=1) < 3.4).any()
-        ):
+        if script.setting.parked is not None and (np.linalg.norm(line - script.setting.parked, axis=1) < 3.4).any():
             continue
         script.cars.append(drive)
         script.events.append(Event("car", *seen))

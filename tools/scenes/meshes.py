@@ -66,9 +66,7 @@ def ball(centre: tuple[float, float], radii: tuple[float, float, float], levels:
     """An ellipsoid about (x, y) of `centre` with radii along x, y and z."""
     tilt = np.linspace(-np.pi / 2 * 0.97, np.pi / 2 * 0.97, levels)
     x, y = centre
-    return loft(
-        [(y + radii[1] * np.sin(t), x, radii[0] * np.cos(t), radii[2] * np.cos(t)) for t in map(float, tilt)]
-    )
+    return loft([(y + radii[1] * np.sin(t), x, radii[0] * np.cos(t), radii[2] * np.cos(t)) for t in map(float, tilt)])
 
 
 def limb(top: float, bottom: float, wide: float, narrow: float) -> Mesh:
@@ -106,9 +104,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
     )
 
 
-def prism(
-    bottom: tuple[float, float, float, float, float], top: tuple[float, float, float, float, float]
-) -> Mesh:
+def prism(bottom: tuple[float, float, float, float, float], top: tuple[float, float, float, float, float]) -> Mesh:
     """A flat-sided frustum between two level rectangles, each (z, x from, x to, y from, y to)."""
 
     def corners(r: tuple[float, float, float, float, float]) -> list[list[float]]:
@@ -151,9 +147,7 @@ def car(length: float = 4.2, width: float = 1.76, height: float = 1.45) -> dict[
     nose = prism((0.28, 0.30 * a, a, -w, w), (belt - 0.10, 0.30 * a, a - 0.10, -w + 0.06, w - 0.06))
     middle = prism((0.26, -0.72 * a, 0.36 * a, -w, w), (belt, -0.72 * a, 0.36 * a, -w + 0.04, w - 0.04))
     tail = prism((0.30, -a, -0.70 * a, -w, w), (belt - 0.03, -a + 0.08, -0.70 * a, -w + 0.05, w - 0.05))
-    cowl = prism(
-        (belt - 0.11, 0.30 * a, 0.62 * a, -w + 0.1, w - 0.1), (belt, 0.30 * a, 0.36 * a, -w + 0.12, w - 0.12)
-    )
+    cowl = prism((belt - 0.11, 0.30 * a, 0.62 * a, -w + 0.1, w - 0.1), (belt, 0.30 * a, 0.36 * a, -w + 0.12, w - 0.12))
     cabin = prism(
         (belt, -0.86 * a, 0.44 * a, -w + 0.08, w - 0.08),
         (roof - 0.05, -0.58 * a, 0.04 * a, -w + 0.22, w - 0.22),
@@ -167,9 +161,7 @@ def car(length: float = 4.2, width: float = 1.76, height: float = 1.45) -> dict[
         y0, y1 = side * (w - 0.06), side * (w - 0.2)
         low, high = sorted((y0, y0 - side * 0.05)), sorted((y1, y1 - side * 0.05))
         pillars.append(
-            prism(
-                (belt, -0.25 * a, -0.20 * a, low[0], low[1]), (roof, -0.27 * a, -0.22 * a, high[0], high[1])
-            )
+            prism((belt, -0.25 * a, -0.20 * a, low[0], low[1]), (roof, -0.27 * a, -0.22 * a, high[0], high[1]))
         )
     spots = [(sx * 0.62 * a, sy * (w - 0.09)) for sx in (-1, 1) for sy in (-1, 1)]
     return {

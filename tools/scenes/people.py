@@ -27,11 +27,7 @@ LEGS: tuple[Colour, ...] = (
 # Where a body can touch the ground: link, point in m in the link's frame, radius in m.
 CONTACTS = (
     *((f"{side}_ankle", (x, -0.02, 0.0), 0.03) for side in ("left", "right") for x in (-0.05, 0.14)),
-    *(
-        (f"{side}_{link}", (0.0, -0.02, 0.0), 0.05)
-        for side in ("left", "right")
-        for link in ("knee", "elbow")
-    ),
+    *((f"{side}_{link}", (0.0, -0.02, 0.0), 0.05) for side in ("left", "right") for link in ("knee", "elbow")),
     *((f"{side}_wrist", (0.0, -0.04, 0.0), 0.035) for side in ("left", "right")),
     ("root", (0.0, 0.0, 0.0), 0.1),
     ("chest", (0.0, 0.14, 0.0), 0.11),
@@ -117,9 +113,7 @@ def dress(look: Look) -> list[tuple[int, Mesh, Colour]]:
         ("neck", ball((-0.018, 0.178), (0.092, 0.108, 0.086)), look.hair),
     ]
     if look.coat:
-        skirt = loft(
-            [(-0.32, 0, 0.16 * g, 0.19 * g), (-0.1, 0, 0.135 * g, 0.18 * g), (0.1, 0, 0.11 * g, 0.157 * g)]
-        )
+        skirt = loft([(-0.32, 0, 0.16 * g, 0.19 * g), (-0.1, 0, 0.135 * g, 0.18 * g), (0.1, 0, 0.11 * g, 0.157 * g)])
         parts.append(("root", skirt, look.top))
     if look.backpack:
         bag = loft([(-0.1, -0.17, 0.07, 0.12), (0.02, -0.18, 0.1, 0.14), (0.17, -0.16, 0.08, 0.13)], 12, 0.6)
@@ -130,9 +124,7 @@ def dress(look: Look) -> list[tuple[int, Mesh, Colour]]:
         if look.short_sleeves:
             parts += [(f"{side}_shoulder", limb(0.01, -0.15, 0.058, 0.056), look.top)]
             upper = [limb(-0.1, -0.25, 0.046, 0.041)]
-        shoe = loft(
-            [(-0.055, 0.045, 0.13, 0.048), (-0.02, 0.045, 0.128, 0.047), (0.01, 0.02, 0.09, 0.042)], 12, 0.8
-        )
+        shoe = loft([(-0.055, 0.045, 0.13, 0.048), (-0.02, 0.045, 0.128, 0.047), (0.01, 0.02, 0.09, 0.042)], 12, 0.8)
         parts += [
             (f"{side}_shoulder", join(upper), sleeve),
             (f"{side}_elbow", fore, sleeve),
@@ -155,11 +147,7 @@ def place_person(state: State, scale: float) -> tuple[Array, Array]:
     positions = positions * scale
     positions[:, 2] += state.height * scale
     lowest = min(
-        float(
-            positions[ROWS[link], 2]
-            + rotate(rotations[ROWS[link]], np.array(point) * scale)[2]
-            - radius * scale
-        )
+        float(positions[ROWS[link], 2] + rotate(rotations[ROWS[link]], np.array(point) * scale)[2] - radius * scale)
         for link, point, radius in CONTACTS
     )
     positions[:, 2] -= lowest if lowest < 0 else lowest * state.grounded

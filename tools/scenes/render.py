@@ -67,9 +67,7 @@ def frames(script: Script, seed: int, fps: int = FPS) -> Iterator[NDArray[np.uin
     with World(script.setting) as world:
         bodies = []
         for person in script.people:
-            parts = [
-                (row, world.add(mesh, colour, person.look.scale)) for row, mesh, colour in dress(person.look)
-            ]
+            parts = [(row, world.add(mesh, colour, person.look.scale)) for row, mesh, colour in dress(person.look)]
             bodies.append((person, parts))
         cars = [(drive, world.add_car(rng)) for drive in script.cars]
         gain = 1.0

@@ -20,9 +20,7 @@ def _noise(rng: Generator, height: int, width: int, grains: tuple[tuple[int, flo
     total = np.zeros((height, width))
     for grain, amplitude in grains:
         small = rng.normal(0, 1, (height // grain + 2, width // grain + 2)).astype(np.float32)
-        layer = Image.fromarray(small, mode="F").resize(
-            (width + grain, height + grain), Image.Resampling.BICUBIC
-        )
+        layer = Image.fromarray(small, mode="F").resize((width + grain, height + grain), Image.Resampling.BICUBIC)
         total += amplitude * np.asarray(layer)[:height, :width]
     return total
 

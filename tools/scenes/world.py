@@ -112,9 +112,7 @@ def draw_setting(seed: int, width: int = 640, height: int = 480) -> Setting:
     azimuth = np.radians(-90 + rng.uniform(-38, 38))
     distance, tall = rng.uniform(6.9, 8.4), rng.uniform(3.0, 4.2)
     eye = np.array([distance * np.cos(azimuth), distance * np.sin(azimuth), tall])
-    camera = Camera(
-        eye, np.array([0.0, 0.3, rng.uniform(0.6, 0.9)]), float(rng.uniform(36, 42)), width, height
-    )
+    camera = Camera(eye, np.array([0.0, 0.3, rng.uniform(0.6, 0.9)]), float(rng.uniform(36, 42)), width, height)
     sun_at = azimuth + np.radians(rng.choice([-1, 1]) * rng.uniform(25, 80))
     sun_up = np.radians(rng.uniform(35, 60))
     sun = np.array([np.cos(sun_up) * np.cos(sun_at), np.cos(sun_up) * np.sin(sun_at), np.sin(sun_up)])
@@ -215,9 +213,7 @@ class World:
     def add_car(self, rng: Generator) -> list[int]:
         """A car of random paint and size; returns its bodies, to be placed together."""
         paint = CAR_COLOURS[rng.integers(len(CAR_COLOURS))]
-        shell = car(
-            float(rng.uniform(3.9, 4.5)), float(rng.uniform(1.7, 1.82)), float(rng.uniform(1.42, 1.6))
-        )
+        shell = car(float(rng.uniform(3.9, 4.5)), float(rng.uniform(1.7, 1.82)), float(rng.uniform(1.42, 1.6)))
         colours = {
             "paint": paint, "glass": (0.17, 0.2, 0.24), "tyre": (0.05, 0.05, 0.05), "hub": (0.55, 0.55, 0.57),
             "lamp": (0.95, 0.95, 0.85), "tail": (0.6, 0.05, 0.05), "trim": (0.16, 0.16, 0.17),
@@ -249,15 +245,12 @@ class World:
             elif kind == 2:
                 self.add(pillar(2.4, 0.1, (ox, oy, 0)), (0.3, 0.22, 0.15))
                 crown = [
-                    ball((float(rng.normal(0, 0.3)), float(rng.normal(0, 0.3))), (0.9, 0.8, 0.9))
-                    for _ in range(4)
+                    ball((float(rng.normal(0, 0.3)), float(rng.normal(0, 0.3))), (0.9, 0.8, 0.9)) for _ in range(4)
                 ]
                 green = (float(rng.uniform(0.12, 0.22)), float(rng.uniform(0.25, 0.36)), 0.12)
                 self.add(join([stand_up(m, (ox, oy + float(rng.normal(0, 0.3)), 3.0)) for m in crown]), green)
             else:
-                self.add(
-                    join([pillar(0.9, 0.09, (ox + d, oy, 0)) for d in (-1.2, 0.0, 1.2)]), (0.55, 0.55, 0.52)
-                )
+                self.add(join([pillar(0.9, 0.09, (ox + d, oy, 0)) for d in (-1.2, 0.0, 1.2)]), (0.55, 0.55, 0.52))
         if s.parked is not None:
             at = np.array([*s.parked, 0.0])
             for body in self.add_car(rng):

@@ -95,9 +95,7 @@ class Backbone(Protocol):
         ...
 
 
-def check_request(
-    info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str
-) -> None:
+def check_request(info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str) -> None:
     """Raise UsageError unless a backbone with these facts can serve the request."""
     if frames.ndim != 5 or frames.dtype != np.uint8 or frames.shape[2:] != (*info.frame_size, 3):
         raise UsageError(

@@ -10,6 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,10 +46,11 @@ class HuggingFaceBackbone(ABC):
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, info: BackboneInfo, image_token: str
     ) -> None:
-        self._model = model.eval().requires_grad_(False)
-        self._tokenizer = tokenizer
+        # Any: transformers' annotations cover neither its models' parts nor what a tokenizer returns.
+        self._model: Any = model.eval().requires_grad_(False)
+        self._tokenizer: Any = tokenizer
         self._image_token = image_token
-        self._image_token_id = tokenizer.convert_tokens_to_ids(image_token)
+        self._image_token_id: int = self._tokenizer.convert_tokens_to_ids(image_token)
         self._info = info
 
     @property
@@ -74,7 +76,7 @@ class HuggingFaceBackbone(ABC):
         ids = self._prompt_ids(prompt, frames.shape[1])
         with LayerReader(self._model.model.language_model.layers, layers) as reader:
             self._model.model.language_model(inputs_embeds=self._embed(ids, visual), use_cache=False)
-        places = ids == self._image_token_id
+        places = self._places(ids)
         pooled = [_pool(reader.states[layer], places, visual.motion, pooling) for layer in layers]
         states = torch.stack(pooled, dim=1).float().cpu().numpy()
         if not np.isfinite(states).all():
@@ -91,7 +93,7 @@ class HuggingFaceBackbone(ABC):
         check_request(self.info, frames[None], [1], "visual")
         visual = self.visual_tokens(frames[None])
         embeddings = self._embed(self._prompt_ids(prompt, frames.shape[0]), visual)
-        output = self._model.generate(  # type: ignore[operator]
+        output = self._model.generate(
             inputs_embeds=embeddings,
             attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device),
             max_new_tokens=max_new_tokens,
@@ -104,17 +106,19 @@ class HuggingFaceBackbone(ABC):
         """Return the token ids (N,) of the whole prompt, placeholders expanded."""
         special = [token for token in self._tokenizer.all_special_tokens if token in prompt]
         if special:
-            raise UsageError(
-                f"The prompt contains {special[0]!r}, a control token of the model; reword the prompt."
-            )
+            raise UsageError(f"The prompt contains {special[0]!r}, a control token of the model; reword the prompt.")
         message = [{"role": "user", "content": f"{self.visual_text(frames)}\n{prompt}"}]
         text = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
         ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
         return torch.as_tensor(ids)[0].to(self._model.device)
 
+    def _places(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return where in the prompt the visual tokens stand: bool (N,)."""
+        return torch.eq(ids, self._image_token_id)
+
     def _embed(self, ids: torch.Tensor, visual: VisualTokens) -> torch.Tensor:
         """Return the embeddings (B, N, D) of the prompt, with visual tokens in their places."""
-        places = ids == self._image_token_id
+        places = self._places(ids)
         batch, count = visual.embeddings.shape[:2]
         if int(places.sum()) != count:
             raise BackboneError(

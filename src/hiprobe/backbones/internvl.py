@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerBa
 
 from hiprobe.backbones.base import BackboneInfo
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, VisualTokens, sampled_fingerprint
+from hiprobe.backbones.motion import departure
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
@@ -28,11 +31,10 @@ def normalise(frames: NDArray[np.uint8], like: torch.Tensor) -> torch.Tensor:
 class InternVLBackbone(HuggingFaceBackbone):
     """A plain InternVL model in Hugging Face format, without tiling: one tile a frame."""
 
-    def __init__(
-        self, model: InternVLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, name: str
-    ) -> None:
-        height, width = model.config.vision_config.image_size
-        text = model.config.text_config
+    def __init__(self, model: InternVLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+        config: Any = model.config
+        height, width = config.vision_config.image_size
+        text = config.text_config
         info = BackboneInfo(
             name=name,
             fingerprint=sampled_fingerprint(model),
@@ -49,8 +51,7 @@ class InternVLBackbone(HuggingFaceBackbone):
         pixels = normalise(frames.reshape(batch * count, *frames.shape[2:]), self._model.get_input_embeddings().weight)
         tokens = self._model.model.get_image_features(pixel_values=pixels).pooler_output
         tokens = tokens.reshape(batch, count, -1, tokens.shape[-1])
-        motion = (tokens - tokens.mean(dim=1, keepdim=True)).norm(dim=-1)
-        return VisualTokens(tokens.flatten(1, 2), motion.flatten(1, 2))
+        return VisualTokens(tokens.flatten(1, 2), departure(tokens).flatten(1, 2))
 
     def visual_text(self, frames: int) -> str:
         """See :meth:`HuggingFaceBackbone.visual_text`."""

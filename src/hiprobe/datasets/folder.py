@@ -53,9 +53,7 @@ def _read_folder(source: Path) -> tuple[LabelledVideo, ...]:
         )
     for entry in entries:
         if entry.is_file() and _is(entry, VIDEO_SUFFIXES):
-            raise ManifestError(
-                f"{entry}: has no label; move it into {NORMAL}/ or the subfolder of its kind."
-            )
+            raise ManifestError(f"{entry}: has no label; move it into {NORMAL}/ or the subfolder of its kind.")
     videos: list[LabelledVideo] = []
     for folder in folders:
         found = [entry for entry in _visible(folder) if _is_video(entry)]
@@ -71,9 +69,7 @@ def _is_video(entry: Path) -> bool:
     if any(_is(inner, IMAGE_SUFFIXES) for inner in _visible(entry)):
         return True
     if any(_holds_deeper(inner) for inner in _visible(entry)):
-        raise ManifestError(
-            f"{entry}: holds videos one level too deep; move them up, or give a .csv manifest."
-        )
+        raise ManifestError(f"{entry}: holds videos one level too deep; move them up, or give a .csv manifest.")
     return False
 
 

@@ -66,9 +66,7 @@ def read_rows(source: Path) -> list[Row]:
     elif suffix in (".jsonl", ".ndjson"):
         records, strict = _json_records(source), True
     else:
-        raise ManifestError(
-            f"{source}: is neither .csv nor .jsonl; give a manifest or a folder with normal/."
-        )
+        raise ManifestError(f"{source}: is neither .csv nor .jsonl; give a manifest or a folder with normal/.")
     rows = [_check_row(where, values, strict) for where, values in records]
     if not rows:
         raise ManifestError(f"{source}: has no rows; add one per video, with {' and '.join(REQUIRED)}.")
@@ -124,8 +122,7 @@ def _check_header(where: str, header: list[str]) -> None:
     for name in REQUIRED:
         if name not in header:
             raise ManifestError(
-                f"{where}: column {name!r} is missing; the first line names the columns, such as "
-                f"{','.join(ALLOWED)}."
+                f"{where}: column {name!r} is missing; the first line names the columns, such as {','.join(ALLOWED)}."
             )
 
 
@@ -138,9 +135,7 @@ def _json_records(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             values = json.loads(line, object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
-            raise ManifestError(
-                f"{where}: is not valid JSON ({error}); write one object per line."
-            ) from error
+            raise ManifestError(f"{where}: is not valid JSON ({error}); write one object per line.") from error
         if not isinstance(values, dict):
             raise ManifestError(f'{where}: is not a JSON object; write {{"path": ..., "label": ...}}.')
         yield where, values
@@ -183,9 +178,7 @@ def _explain(where: str, error: ValidationError) -> str:
         return _unknown(where, name)
     if first["type"] in ("missing", "string_too_short"):
         return f"{where}: {name} is missing or empty; give each row one."
-    remedy = (
-        "give seconds from the start of the video, such as 12.5" if name in ("start", "end") else "give text"
-    )
+    remedy = "give seconds from the start of the video, such as 12.5" if name in ("start", "end") else "give text"
     reason = first["msg"][0].lower() + first["msg"][1:]
     return f"{where}: {name} is {first['input']!r} ({reason}); {remedy}."
 

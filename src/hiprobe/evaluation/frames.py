@@ -74,9 +74,7 @@ def within_video_auc(videos: Sequence[VideoScores]) -> WithinVideoAuc:
     defined = [video for video in videos if video.labels.any() and not video.labels.all()]
     per_video = {video.name: float(roc_auc_score(video.labels, video.scores)) for video in defined}
     mean = float(np.mean(list(per_video.values()))) if per_video else None
-    return WithinVideoAuc(
-        mean, per_video, tuple(video.name for video in videos if video.name not in per_video)
-    )
+    return WithinVideoAuc(mean, per_video, tuple(video.name for video in videos if video.name not in per_video))
 
 
 def _pool(videos: Sequence[VideoScores], metric: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

@@ -60,7 +60,10 @@ def explain_events(
         windows.append(Segment(index, start, start + length))
     return tuple(
         Explanation(
-            backbone.generate(item.frames, prompt, max_new_tokens), prompt, item.segment.start, item.segment.end
+            backbone.generate(item.frames, prompt, max_new_tokens),
+            prompt,
+            item.segment.start,
+            item.segment.end,
         )
         for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size)
     )

@@ -9,7 +9,7 @@
 """
 
 from hiprobe.features.engine import Failure, Progress, extract, extract_all, raise_failures
-from hiprobe.features.store import FeatureSpec, FeatureStore, Features
+from hiprobe.features.store import Features, FeatureSpec, FeatureStore
 
 __all__ = [
     "Failure",

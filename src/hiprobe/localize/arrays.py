@@ -14,9 +14,7 @@ def finite_vector(name: str, values: ArrayLike) -> FloatArray:
     """Return ``values`` as a float (n,) array, n >= 1, all finite; else raise UsageError."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
-        raise UsageError(
-            f"{name} has shape {array.shape}; give a one-dimensional array of at least one value."
-        )
+        raise UsageError(f"{name} has shape {array.shape}; give a one-dimensional array of at least one value.")
     if not np.isfinite(array).all():
         index = int(np.flatnonzero(~np.isfinite(array))[0])
         raise UsageError(f"{name}[{index}] is {array[index]}; every value must be a finite number.")

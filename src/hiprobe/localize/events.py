@@ -131,9 +131,7 @@ def _intervals_over(
     left = np.flatnonzero(over[1:] != over[:-1])
     # One end of a crossing piece is over and the other is not, so they differ: no division by zero.
     fraction = (threshold - values[left]) / (values[left + 1] - values[left])
-    crossings = np.clip(
-        times[left] + fraction * (times[left + 1] - times[left]), times[left], times[left + 1]
-    ).tolist()
+    crossings = np.clip(times[left] + fraction * (times[left + 1] - times[left]), times[left], times[left + 1]).tolist()
     if over[0]:
         crossings.insert(0, 0.0)
     if over[-1]:

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
-from hiprobe.backbones import Backbone
-from hiprobe.errors import FeatureError, UsageError, VideoError
+from hiprobe.backbones import POOLINGS, Backbone, Pooling
+from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
 from hiprobe.explain import Explanation, explain_events
 from hiprobe.features import Failure, FeatureSpec, FeatureStore, Progress, extract
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
-from hiprobe.probing import Probe, ProbeContext
+from hiprobe.probing import Probe
 from hiprobe.version import __version__
 from hiprobe.video import Sampling, VideoInfo, open_video
 
@@ -131,7 +132,7 @@ def detect(
     context = probe.context
     sampling = Sampling(context.segment_length, context.stride, context.frames)
     probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
-    spec = FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), probe.pooling)
+    spec = FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), _pooling(probe))
     began = time.perf_counter()
     features = extract(path, backbone, spec, store, fps, report)
     extracted = time.perf_counter()
@@ -165,6 +166,13 @@ def detect(
     )
 
 
+def _pooling(probe: Probe) -> Pooling:
+    """Return the probe's pooling, checked: a probe file may come from a release that knows more of them."""
+    if probe.pooling not in POOLINGS:
+        raise ProbeError(f"The probe pools by {probe.pooling!r}, which this release does not know; update hiprobe.")
+    return cast(Pooling, probe.pooling)
+
+
 def score(
     features: Features, probe: Probe, settings: LocalizeSettings
 ) -> tuple[tuple[SegmentScore, ...], float, tuple[Event, ...]]:
@@ -183,9 +191,7 @@ def score(
         settings.min_duration,
         settings.merge_gap,
     )
-    rows = zip(
-        features.starts.tolist(), features.ends.tolist(), raw.tolist(), smoothed.tolist(), strict=True
-    )
+    rows = zip(features.starts.tolist(), features.ends.tolist(), raw.tolist(), smoothed.tolist(), strict=True)
     return tuple(SegmentScore(*row) for row in rows), float(threshold), events
 
 

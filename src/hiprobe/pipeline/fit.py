@@ -130,9 +130,7 @@ def fit_features(
 
     Raises as :func:`fit` does.
     """
-    per_video = [
-        _labels(video, item) for video, item in zip(manifest.videos, features, strict=True)
-    ]
+    per_video = [_labels(video, item) for video, item in zip(manifest.videos, features, strict=True)]
     labels = np.concatenate(per_video)
     groups = np.concatenate(
         [np.full(len(item.states), video.group) for video, item in zip(manifest.videos, features, strict=True)]
@@ -208,6 +206,4 @@ def _smoothed_out_of_fold(scores: np.ndarray, features: Sequence[Features], sigm
     """Smooth out-of-fold scores within each video, as detection will smooth, for the threshold to apply to."""
     ends = np.cumsum([len(item.states) for item in features])
     parts = np.split(scores, ends[:-1])
-    return np.concatenate(
-        [smooth(part, item.centres, sigma) for part, item in zip(parts, features, strict=True)]
-    )
+    return np.concatenate([smooth(part, item.centres, sigma) for part, item in zip(parts, features, strict=True)])

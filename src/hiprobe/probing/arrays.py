@@ -33,8 +33,7 @@ def check_states(states: ArrayLike, shape: tuple[str, ...]) -> NDArray[np.floati
     values = np.asarray(states)
     if values.ndim != len(shape) or values.dtype.kind not in "fiu":
         raise CalibrationError(
-            f"states are {values.dtype} of shape {values.shape}; "
-            f"give real numbers of shape ({', '.join(shape)})."
+            f"states are {values.dtype} of shape {values.shape}; give real numbers of shape ({', '.join(shape)})."
         )
     if 0 in values.shape:
         raise CalibrationError(f"states have shape {values.shape}, which is empty; add labelled segments.")

@@ -48,9 +48,7 @@ def group_folds(labels: ArrayLike, groups: ArrayLike, n_splits: int = 5, seed: i
         raise UsageError(f"n_splits is {n_splits}; give a whole number, 2 or more.")
     abnormal = check_labels(labels, np.size(labels))
     names = check_groups(groups, len(abnormal))
-    sources = {
-        name: np.unique(names[members]) for name, members in (("abnormal", abnormal), ("normal", ~abnormal))
-    }
+    sources = {name: np.unique(names[members]) for name, members in (("abnormal", abnormal), ("normal", ~abnormal))}
     for name, found in sources.items():
         if len(found) < 2:
             raise CalibrationError(

@@ -163,9 +163,7 @@ class Probe:
                 layer=header.layer,
                 pooling=header.pooling,
                 scorer=Scorer(**vectors, bias=header.bias, C=header.C),
-                dlsp=DlspResult(
-                    layers=header.dlsp_layers, **curves, layer=header.dlsp_layer, notes=header.dlsp_notes
-                ),
+                dlsp=DlspResult(layers=header.dlsp_layers, **curves, layer=header.dlsp_layer, notes=header.dlsp_notes),
                 localize=header.localize,
                 calibrated_threshold=header.calibrated_threshold,
                 calibration=header.calibration,

@@ -179,8 +179,7 @@ class SaliencyAccumulator:
         for count, name in zip(self._count, ("normal", "abnormal"), strict=True):
             if count < 2:
                 raise CalibrationError(
-                    f"The calibration set has {count:.0f} {name} segment(s) and needs at least 2; "
-                    f"add {name} clips."
+                    f"The calibration set has {count:.0f} {name} segment(s) and needs at least 2; add {name} clips."
                 )
         return self._saliency()
 
@@ -198,8 +197,7 @@ class SaliencyAccumulator:
             if not varies.all():
                 left_out.append(f"{(~varies).sum()} of {self._width} in layer {layer}")
             normal, abnormal = (
-                ClassStatistics(self._count[c], self._mean[c, index], var[c], self._histogram[c, index])
-                for c in (0, 1)
+                ClassStatistics(self._count[c], self._mean[c, index], var[c], self._histogram[c, index]) for c in (0, 1)
             )
             metrics = feature_metrics(abnormal, normal, varies, settings)
             curves[:, index] = [mean_over(metric, varies) for metric in metrics]

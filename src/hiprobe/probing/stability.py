@@ -98,9 +98,7 @@ def bootstrap_stability(
     )
     curves = curves[:, np.isfinite(curves).all(axis=(0, 2))]
     if not curves.shape[1]:
-        raise CalibrationError(
-            "No resample varies within both classes; add clips that differ from each other."
-        )
+        raise CalibrationError("No resample varies within both classes; add clips that differ from each other.")
     combined, _ = combine(curves[0], curves[1], curves[2], settings)
     winners = np.argmax(combined, axis=-1)
     return np.bincount(winners, minlength=values.shape[1]) / len(winners)
@@ -169,9 +167,7 @@ def _layer_curves(values: FloatArray, cells: _Cells, settings: SaliencySettings)
     return mean_over(sums[..., None], np.broadcast_to(varies, (3, *varies.shape)))
 
 
-def _moments(
-    values: FloatArray, cells: _Cells, abnormal: bool
-) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+def _moments(values: FloatArray, cells: _Cells, abnormal: bool) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
     """Return count (draws,), mean and var (draws, D) of one class in each draw, and which features vary.
 
     Sums of squares are of values standardised within the class: nothing cancels, however far from 0.

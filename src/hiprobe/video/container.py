@@ -49,9 +49,7 @@ def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if name == "tty":
             raise VideoError(f"{path}: is a text file, not a video; name a video file.")
         if name.endswith("_pipe") or name == "image2":
-            raise VideoError(
-                f"{path}: is a single image; name the folder that holds the frames, and their fps."
-            )
+            raise VideoError(f"{path}: is a single image; name the folder that holds the frames, and their fps.")
         yield container, _video_stream(path, container)
 
 
@@ -62,9 +60,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
             continue
         # Without a decoder PyAV has no codec context, whatever its type stub says.
         if getattr(stream, "codec_context", None) is None:
-            raise VideoError(
-                f"{path}: no decoder for its video codec; convert the file to H.264 and try again."
-            )
+            raise VideoError(f"{path}: no decoder for its video codec; convert the file to H.264 and try again.")
         stream.thread_type = "AUTO"
         return stream
     held = "only sound" if container.streams.audio else "no video stream"
@@ -180,9 +176,7 @@ class _Clock:
             )
         warnings = []
         if lost > 0:
-            warnings.append(
-                f"{lost} of {total} frames could not be decoded; the frames before them stand in."
-            )
+            warnings.append(f"{lost} of {total} frames could not be decoded; the frames before them stand in.")
         if self.damaged:
             warnings.append(f"{self.damaged} of {total} packets are damaged.")
         return warnings
@@ -218,8 +212,7 @@ def _decoded(
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
     except (FFmpegError, OSError) as error:
         raise VideoError(
-            f"{path}: cannot be read to its end ({_reason(error)}); copy the file again, or check "
-            "the disk it is on."
+            f"{path}: cannot be read to its end ({_reason(error)}); copy the file again, or check the disk it is on."
         ) from error
 
 
@@ -227,9 +220,7 @@ def _first_frame(path: Path) -> VideoFrame:
     with open_stream(path) as (container, stream):
         for frame in _decoded(path, container, stream):
             return frame
-    raise VideoError(
-        f"{path}: not one of its frames can be decoded; copy the file again or convert it to H.264."
-    )
+    raise VideoError(f"{path}: not one of its frames can be decoded; copy the file again or convert it to H.264.")
 
 
 def _reason(error: Exception) -> str:

@@ -40,14 +40,11 @@ def image_paths(folder: Path) -> list[Path]:
         raise unreadable(folder, error) from error
     if not paths:
         raise VideoError(
-            f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)}); name a video file or a "
-            "folder of frames."
+            f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)}); name a video file or a folder of frames."
         )
     kinds = sorted({_SAME_KIND.get(path.suffix.lower(), path.suffix.lower()) for path in paths})
     if len(kinds) > 1:
-        raise VideoError(
-            f"{folder}: mixes {' and '.join(kinds)} images; keep only the frames of the video there."
-        )
+        raise VideoError(f"{folder}: mixes {' and '.join(kinds)} images; keep only the frames of the video there.")
     return sorted(paths, key=_natural)
 
 

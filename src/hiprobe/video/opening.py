@@ -43,12 +43,8 @@ def open_video(path: str | Path, fps: float | None = None) -> Video:
     path = readable(path)
     if path.is_dir():
         if fps is None:
-            raise UsageError(
-                f"{path}: a folder of images has no frame rate; give it with --fps, e.g. --fps 10."
-            )
+            raise UsageError(f"{path}: a folder of images has no frame rate; give it with --fps, e.g. --fps 10.")
         return FolderVideo(path, fps)
     if fps is not None:
-        raise UsageError(
-            f"{path}: --fps is for folders of images; a video file has its own times, so leave it out."
-        )
+        raise UsageError(f"{path}: --fps is for folders of images; a video file has its own times, so leave it out.")
     return FileVideo(path)

@@ -24,9 +24,7 @@ def readable(path: str | Path) -> Path:
         if not path.exists():
             raise VideoNotFoundError(f"{path}: there is no such file or folder; check the path.")
         if not path.is_file():
-            raise VideoError(
-                f"{path}: is neither a file nor a folder; name a video file or a folder of images."
-            )
+            raise VideoError(f"{path}: is neither a file nor a folder; name a video file or a folder of images.")
         with path.open("rb") as file:
             if not file.read(1):
                 raise VideoError(f"{path}: is empty (0 bytes); copy or record the video again.")

@@ -51,9 +51,7 @@ class _Open:
         return self.targets[len(self.times)] if len(self.times) < len(self.targets) else np.inf
 
 
-def iter_segments(
-    video: Video, sampling: Sampling, size: tuple[int, int] | None = None
-) -> Iterator[SampledSegment]:
+def iter_segments(video: Video, sampling: Sampling, size: tuple[int, int] | None = None) -> Iterator[SampledSegment]:
     """Decode a video once and yield its segments in order, each with the frames on display at its K times.
 
     The frame for a time is the last that starts at or before it. Only frames that a segment needs are

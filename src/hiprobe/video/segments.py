@@ -96,9 +96,7 @@ def plan_segments(duration: float, sampling: Sampling) -> tuple[Segment, ...]:
     else:
         starts.append(max(0.0, duration - length))
         ends.append(duration)
-    return tuple(
-        Segment(index, start, end) for index, (start, end) in enumerate(zip(starts, ends, strict=True))
-    )
+    return tuple(Segment(index, start, end) for index, (start, end) in enumerate(zip(starts, ends, strict=True)))
 
 
 def sample_times(segment: Segment, frames: int) -> NDArray[np.float64]:

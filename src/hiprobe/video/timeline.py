@@ -213,16 +213,13 @@ def _timeline(container: InputContainer, stream: VideoStream, tally: _Tally, war
     if time_base is None or 2 * len(pts) < shown:
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         warnings.append(
-            f"The file carries no usable timestamps; times follow from the order of frames, "
-            f"at {float(rate):g} fps."
+            f"The file carries no usable timestamps; times follow from the order of frames, at {float(rate):g} fps."
         )
         frames = np.arange(shown, dtype=np.int64)
         return Timeline(frames, 1 / rate, 1, True, tally.starts_with_key, tuple(warnings))
     ranked = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
     if ranked:
-        warnings.append(
-            "AVI keeps no presentation times for B-frames; times follow from the order of frames."
-        )
+        warnings.append("AVI keeps no presentation times for B-frames; times follow from the order of frames.")
     elif len(pts) < shown:
         warnings.append(f"{shown - len(pts)} of {shown} packets have no timestamp of their own.")
     last = tally.last_duration

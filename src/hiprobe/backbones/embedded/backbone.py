@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,12 @@ class EmbeddedBackbone(HuggingFaceBackbone):
         If the folder does not hold the model.
     """
 
-    _model: MotionInternVLForConditionalGeneration
-
     def __init__(self, folder: Path) -> None:
         quiet = transformers_logging.get_verbosity()
         transformers_logging.set_verbosity(logging.ERROR)
         transformers_logging.disable_progress_bar()
         try:
-            model = MotionInternVLForConditionalGeneration.from_pretrained(folder, local_files_only=True)
+            model: Any = MotionInternVLForConditionalGeneration.from_pretrained(folder, local_files_only=True)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
             raise BackboneError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -21,6 +22,8 @@ from transformers import (
     InternVLForConditionalGeneration,
     InternVLModel,
 )
+
+from hiprobe.backbones.motion import departure
 
 
 @strict
@@ -46,9 +49,14 @@ class MotionInternVLConfig(InternVLConfig):
     token_grid: int = 4
 
     @property
+    def streams(self) -> int:
+        """Number of streams."""
+        return len(self.appearance_blocks) + len(self.motion_blocks)
+
+    @property
     def visual_tokens(self) -> int:
         """Visual tokens per segment, whatever K."""
-        return (len(self.appearance_blocks) + len(self.motion_blocks)) * self.token_grid**2
+        return self.streams * self.token_grid**2
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +72,10 @@ class StreamProjector(nn.Module):
 
     def __init__(self, config: MotionInternVLConfig) -> None:
         super().__init__()
-        streams = len(config.appearance_blocks) + len(config.motion_blocks)
-        width, target = config.vision_config.hidden_size, config.text_config.hidden_size
-        self.maps = nn.ModuleList(nn.Linear(width, target, bias=False) for _ in range(streams))
+        vision: Any = config.vision_config
+        text: Any = config.text_config
+        maps = (nn.Linear(vision.hidden_size, text.hidden_size, bias=False) for _ in range(config.streams))
+        self.maps = nn.ModuleList(maps)
 
     def forward(self, streams: list[torch.Tensor]) -> torch.Tensor:
         """Map streams of shape (B, cells, width) each and put them in a row: (B, streams * cells, D)."""
@@ -76,7 +85,7 @@ class StreamProjector(nn.Module):
 class MotionInternVLModel(InternVLModel):
     """The vision tower, the stream projector and the language model."""
 
-    config: MotionInternVLConfig
+    config: Any  # MotionInternVLConfig
 
     def __init__(self, config: MotionInternVLConfig) -> None:
         super().__init__(config)
@@ -86,37 +95,31 @@ class MotionInternVLModel(InternVLModel):
     def get_segment_tokens(self, pixel_values: torch.Tensor) -> SegmentTokens:
         """Turn pixel values (B, K, 3, H, W) into the visual tokens of B segments, with K of at least 1."""
         config = self.config
-        features = self._block_features(pixel_values)
+        features = self.block_features(pixel_values)
         streams, departures = [], []
         for block in config.appearance_blocks:
             patches = features[block]
-            mean = patches.mean(dim=1, keepdim=True)
-            cells = self._cells(mean[:, 0], nn.functional.adaptive_avg_pool2d)
+            cells = self._cells(patches.mean(dim=1), nn.functional.adaptive_avg_pool2d)
             streams.append(nn.functional.layer_norm(cells, cells.shape[-1:]))
-            departure = (patches - mean).norm(dim=-1, keepdim=True).mean(dim=1)
-            departures.append(self._cells(departure, nn.functional.adaptive_avg_pool2d)[..., 0])
-        for block, offset, scale in zip(
-            config.motion_blocks, config.motion_offsets, config.motion_scales, strict=True
-        ):
+            moved = departure(patches).mean(dim=1).unsqueeze(-1)
+            departures.append(self._cells(moved, nn.functional.adaptive_avg_pool2d)[..., 0])
+        for block, offset, scale in zip(config.motion_blocks, config.motion_offsets, config.motion_scales, strict=True):
             streams.append((self._differences(features[block]) - offset) / scale)
         motion = torch.stack(departures).mean(dim=0).repeat(1, len(streams))
         return SegmentTokens(self.multi_modal_projector(streams), motion)
 
     def raw_motion(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:
         """Return each motion block's differences (B, cells, width) before offset and scale."""
-        features = self._block_features(pixel_values)
+        features = self.block_features(pixel_values)
         return {block: self._differences(features[block]) for block in self.config.motion_blocks}
 
     def _differences(self, patches: torch.Tensor) -> torch.Tensor:
         """Turn patches (B, K, rows, columns, width) into what changes in each cell: (B, cells, width)."""
-        if patches.shape[1] == 1:
-            # A single frame has no consecutive one: nothing has been seen to move.
-            steps = torch.zeros_like(patches[:, 0])
-        else:
-            steps = patches.diff(dim=1).abs().mean(dim=1)
+        # A single frame has no consecutive one: nothing has been seen to move, and the mean is of nothing.
+        steps = patches.diff(dim=1).abs().sum(dim=1) / max(1, patches.shape[1] - 1)
         return self._cells(steps, nn.functional.adaptive_max_pool2d)
 
-    def _block_features(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:
+    def block_features(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:
         """Return the patch features (B, K, rows, columns, width) of every vision block that feeds a stream."""
         batch, frames = pixel_values.shape[:2]
         output = self.vision_tower(pixel_values=pixel_values.flatten(0, 1), output_hidden_states=True)
@@ -134,7 +137,7 @@ class MotionInternVLModel(InternVLModel):
 class MotionInternVLForConditionalGeneration(InternVLForConditionalGeneration):
     """:class:`MotionInternVLModel` under a language-model head."""
 
-    config: MotionInternVLConfig
+    config: Any
     config_class = MotionInternVLConfig
 
     def __init__(self, config: MotionInternVLConfig) -> None:

@@ -39,7 +39,7 @@ def orthonormal_map(width: int, target: int, seed: int) -> torch.Tensor:
 def _hadamard(order: int) -> NDArray[np.float64]:
     """Return a Hadamard matrix of an order of the form 2^a * 12^b (576 = 12 * 12 * 4)."""
     if order % 12 == 0:
-        return np.kron(_hadamard_12(), _hadamard(order // 12))
+        return np.kron(_hadamard_12(), _hadamard(order // 12)).astype(np.float64)
     return scipy.linalg.hadamard(order).astype(np.float64)
 
 
@@ -50,4 +50,4 @@ def _hadamard_12() -> NDArray[np.float64]:
         [[0 if i == j else (1 if (i - j) % 11 in residues else -1) for j in range(11)] for i in range(11)]
     )
     skew = np.block([[np.zeros((1, 1)), np.ones((1, 11))], [-np.ones((11, 1)), jacobsthal]])
-    return skew + np.eye(12)
+    return (skew + np.eye(12)).astype(np.float64)

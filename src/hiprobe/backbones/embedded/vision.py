@@ -84,9 +84,7 @@ def read_vision_weights(path: Path, blocks: int, image_size: int) -> dict[str, t
 
     weights = {
         "embeddings.cls_token": take("backbone.embeddings.cls_token"),
-        "embeddings.patch_embeddings.projection.weight": take(
-            "backbone.embeddings.patch_embeddings.projection.weight"
-        ),
+        "embeddings.patch_embeddings.projection.weight": take("backbone.embeddings.patch_embeddings.projection.weight"),
         "embeddings.patch_embeddings.projection.bias": take("backbone.embeddings.patch_embeddings.projection.bias"),
         "embeddings.position_embeddings": _position_table(path, constants, image_size // PATCH),
     }
@@ -105,9 +103,7 @@ def _position_table(path: Path, constants: dict, grid: int) -> torch.Tensor:
     """Return the (1, 1 + grid*grid, WIDTH) position table; the graph keeps it as two anonymous constants."""
 
     def only(shape: tuple[int, ...]) -> torch.Tensor:
-        found = [
-            item for name, item in constants.items() if tuple(item.dims) == shape and name.startswith("onnx::")
-        ]
+        found = [item for name, item in constants.items() if tuple(item.dims) == shape and name.startswith("onnx::")]
         if len(found) != 1:
             raise BackboneError(f"{path}: {len(found)} constants of shape {shape} where the position table has one.")
         return torch.from_numpy(numpy_helper.to_array(found[0]).astype(np.float32))

@@ -1,0 +1,47 @@
+# Two commands: `make demo` and `make test`. Everything goes into .venv; weights go into the user's cache.
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= ../shared/data
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint types bench docs samples clean
+
+demo: $(VENV)/.installed
+	$(BIN)/hiprobe demo
+
+test: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/.dev-installed
+	$(BIN)/python -m benchmarks.real_footage $(DATA)
+
+docs: $(VENV)/.dev-installed
+	$(BIN)/python -m tools.cli_reference
+
+samples: $(VENV)/.installed
+	$(PIP) --editable '.[scenes]'
+	$(BIN)/python -m tools.scenes --out src/hiprobe/samples
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "HiProbe needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make a virtual environment; install it with: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev-installed: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo-out bench-out .pytest_cache .ruff_cache .hypothesis

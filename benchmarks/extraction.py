@@ -1,0 +1,60 @@
+"""Hidden states, and the vision tower's own features, of many labelled videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from numpy.typing import NDArray
+
+from hiprobe.backbones import Backbone, Pooling
+from hiprobe.backbones.internvl import normalise
+from hiprobe.datasets import LabelledVideo
+from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
+from hiprobe.files import atomic_path
+from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.video import Sampling, iter_segments, open_video
+
+
+def hidden_states(videos: Sequence[LabelledVideo], backbone: Backbone, work: Path, pooling: Pooling) -> list[Features]:
+    """Return the features of every video at every layer, kept under ``work``; a failed video is an error."""
+
+    def report(progress: Progress) -> None:
+        if progress.segment == progress.segments and progress.video % 20 == 0:
+            print(f"  {pooling}: {progress.video + 1}/{progress.videos} videos", flush=True)
+
+    spec = FeatureSpec.for_backbone(backbone.info, Sampling(), DEFAULT_PROMPT, pooling)
+    features, failures = extract_all(
+        [video.path for video in videos], backbone, spec, FeatureStore(work / "features"), report=report
+    )
+    raise_failures(failures, "a benchmark leaves no video out:")
+    return features
+
+
+@torch.inference_mode()
+def vision_features(videos: Sequence[LabelledVideo], backbone: Any, work: Path) -> NDArray[np.float32]:
+    """Return the vision tower's own features of every segment, (n, 2 * width), without the language model.
+
+    Mean over frames and patches of the appearance block, beside the mean over patches of the mean absolute
+    difference of consecutive frames.
+    """
+    path = work / "vision.safetensors"
+    if path.exists():
+        return safetensors.numpy.load_file(path)["features"]
+    model = backbone._model
+    block = model.config.appearance_blocks[0]
+    rows = []
+    for video in videos:
+        for item in iter_segments(open_video(video.path), Sampling(), backbone.info.frame_size):
+            pixels = normalise(item.frames, model.lm_head.weight)[None]
+            patches = model.model.block_features(pixels)[block][0]
+            motion = patches.diff(dim=0).abs().mean(dim=(0, 1, 2))
+            rows.append(torch.cat([patches.mean(dim=(0, 1, 2)), motion]).numpy())
+    features = np.stack(rows)
+    with atomic_path(path) as temporary:
+        safetensors.numpy.save_file({"features": features}, temporary)
+    return features

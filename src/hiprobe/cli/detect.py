@@ -1,0 +1,69 @@
+"""``hiprobe detect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hiprobe.cli import options
+from hiprobe.cli.printing import Printer
+
+if TYPE_CHECKING:
+    from hiprobe.pipeline import Detection
+
+
+def detect(
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.")],
+    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result files.")] = Path("hiprobe-out"),
+    model: options.Model = "embedded",
+    explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
+    sigma: options.Sigma = None,
+    threshold: options.Threshold = None,
+    kappa: options.Kappa = None,
+    min_duration: options.MinDuration = None,
+    merge_gap: options.MergeGap = None,
+    fps: options.Fps = None,
+    features: options.Features = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Find events in videos with a probe; write JSON per video and a CSV of all events."""
+    from hiprobe.backbones import load_backbone
+    from hiprobe.features import raise_failures
+    from hiprobe.pipeline import detect_all
+    from hiprobe.probing import Probe
+    from hiprobe.report import EventCsv, result_path, write_json
+
+    printer = Printer(quiet)
+    loaded = Probe.load(probe)
+    settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
+    backbone = load_backbone(model, printer.line)
+    results: list[Detection] = []
+    events = EventCsv()
+
+    def keep(detection: Detection) -> None:
+        write_json(detection, result_path(out, detection.video.path, videos))
+        events.add(detection)
+        results.append(detection)
+
+    with printer.progress() as report:
+        failures = detect_all(
+            videos,
+            loaded,
+            backbone,
+            done=keep,
+            explain=explain,
+            localize=settings,
+            store=options.feature_store(features),
+            fps=fps,
+            report=report,
+        )
+    if results:
+        events.write(out / "events.csv")
+        printer.events(results)
+        printer.warnings([sentence for detection in results for sentence in detection.warnings])
+        printer.line(f"results: {out}/ (events.csv, and a JSON file per video)")
+    raise_failures(failures, "the others are done:" if results else "nothing was detected:")

@@ -1,0 +1,92 @@
+"""``hiprobe fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hiprobe.cli import options
+from hiprobe.cli.printing import Printer
+
+if TYPE_CHECKING:
+    from hiprobe.pipeline import FitResult
+
+
+def fit(
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV or JSON Lines (path,label[,start,end][,group]), or a folder with normal/ and other subfolders."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The probe file to write.")] = Path("hiprobe.probe"),
+    model: options.Model = "embedded",
+    length: Annotated[float, typer.Option("--segment", help="Length of a segment, in seconds.")] = 2.0,
+    stride: Annotated[float, typer.Option("--stride", help="Seconds between segment starts.")] = 1.0,
+    frames: Annotated[int, typer.Option("--frames", help="K, frames sampled from a segment.")] = 8,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="The text given with the frames.")] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option("--pooling", help="'last', 'visual' or 'motion'.", show_default="the backbone's own"),
+    ] = None,
+    sigma: options.Sigma = None,
+    threshold: options.Threshold = None,
+    kappa: options.Kappa = None,
+    min_duration: options.MinDuration = None,
+    merge_gap: options.MergeGap = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of cross-validation and bootstrap.")] = 0,
+    fps: options.Fps = None,
+    features: options.Features = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fit a probe to a few labelled videos: pick the layer, train the scorer, calibrate the threshold."""
+    from hiprobe.backbones import POOLINGS, load_backbone
+    from hiprobe.datasets import load_manifest
+    from hiprobe.errors import UsageError
+    from hiprobe.localize import LocalizeSettings
+    from hiprobe.pipeline import DEFAULT_PROMPT
+    from hiprobe.pipeline import fit as run
+    from hiprobe.video import Sampling
+
+    printer = Printer(quiet)
+    if pooling is not None and pooling not in POOLINGS:
+        raise UsageError(f"--pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+    sampling = Sampling(length, stride, frames)
+    localize = options.localize_settings(LocalizeSettings(), sigma, threshold, kappa, min_duration, merge_gap)
+    manifest = load_manifest(labels)
+    backbone = load_backbone(model, printer.line)
+    with printer.progress() as report:
+        result = run(
+            manifest,
+            backbone,
+            sampling=sampling,
+            prompt=prompt or DEFAULT_PROMPT,
+            pooling=pooling,  # type: ignore[arg-type]
+            localize=localize,
+            store=options.feature_store(features),
+            fps=fps,
+            seed=seed,
+            report=report,
+        )
+    result.probe.save(out)
+    summary(printer, result)
+    printer.line(f"probe: {out}")
+
+
+def summary(printer: Printer, result: FitResult) -> None:
+    """Print what a fit found, in a few lines."""
+    calibration, dlsp = result.probe.calibration, result.dlsp
+    best = dlsp.layers.index(dlsp.layer)
+    printer.line(
+        f"calibration set: {calibration.n_videos} videos, {calibration.n_segments} segments, "
+        f"{calibration.n_abnormal} abnormal, {calibration.n_groups} groups"
+    )
+    printer.line(
+        f"layer l* = {dlsp.layer} of {len(dlsp.layers)}: D_KL {dlsp.d_kl[best]:.3f}, LDR {dlsp.ldr[best]:.3f}, "
+        f"H {dlsp.entropy[best]:.3f}, S {dlsp.combined[best]:.3f}; wins {dlsp.stability[best]:.0%} of bootstraps"
+    )
+    printer.line(f"cross-validated AUC of segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
+    printer.warnings((*calibration.notes, *dlsp.notes))

@@ -1,0 +1,116 @@
+"""What a person sees while a command runs and when it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from hiprobe.features import Progress
+    from hiprobe.features.engine import ProgressReport
+    from hiprobe.pipeline import Detection
+
+_PLAIN_INTERVAL = 10.0
+"""Seconds between two plain progress lines of one video."""
+
+
+class Printer:
+    """Prints to the terminal, plainly where there is none, and nothing when quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stdout.isatty()
+        self._console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+
+    def line(self, text: str) -> None:
+        """Print a line as it is: file names may hold brackets, which are no markup."""
+        self._console.print(Text(text))
+
+    def warnings(self, sentences: Sequence[str]) -> None:
+        """Print warnings, each once."""
+        for sentence in dict.fromkeys(sentences):
+            self.line(f"warning: {sentence}")
+
+    @contextmanager
+    def progress(self) -> Iterator[ProgressReport]:
+        """Yield what a run reports its progress to: a bar on a terminal, plain lines otherwise."""
+        if self._quiet:
+            yield lambda progress: None
+        elif not self._terminal:
+            yield _PlainProgress(self)
+        else:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("segments"),
+                TimeRemainingColumn(),
+            )
+            with RichProgress(*columns, console=self._console, transient=True) as bar:
+                task = bar.add_task("")
+
+                def report(progress: Progress) -> None:
+                    # Escaped by Text-free formatting: a bracket in a name must not become markup.
+                    name = progress.path.name.replace("[", r"\[")
+                    text = f"{progress.video + 1}/{progress.videos} {name}"
+                    bar.update(task, description=text, completed=progress.segment, total=progress.segments)
+
+                yield report
+
+    def events(self, detections: Sequence[Detection]) -> None:
+        """Print a table of all events: start, end, peak, and what the model said."""
+        rows = [
+            (detection.video.path.name, item.event, item.explanation.text if item.explanation else "")
+            for detection in detections
+            for item in detection.events
+        ]
+        if not rows:
+            self.line("no events")
+            return
+        cells = [
+            (
+                name,
+                f"{event.start:.1f}",
+                f"{event.end:.1f}",
+                f"{event.peak:.2f} at {event.peak_time:.1f}",
+                text,
+            )
+            for name, event, text in rows
+        ]
+        head = ("video", "start s", "end s", "peak", "the model said")
+        if not self._terminal:
+            for row in (head, *cells):
+                self.line("{:<24} {:>8} {:>8}  {:<14}  {}".format(*row))
+            return
+        table = Table(*head)
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        self._console.print(table)
+
+
+class _PlainProgress:
+    """A line when a video begins, every ten seconds within it, and when it is done."""
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._last = (-1, 0.0)
+
+    def __call__(self, progress: Progress) -> None:
+        video, when = self._last
+        finished = progress.segment == progress.segments
+        if progress.video == video and not finished and time.monotonic() - when < _PLAIN_INTERVAL:
+            return
+        self._last = (progress.video, time.monotonic())
+        self._printer.line(
+            f"[{progress.video + 1}/{progress.videos}] {progress.path.name}: "
+            f"{progress.segment}/{progress.segments} segments"
+        )

