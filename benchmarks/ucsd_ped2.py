@@ -8,20 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
 from benchmarks.extraction import hidden_states
-from hiprobe.backbones import Backbone
-from hiprobe.datasets import LabelledVideo, Manifest
-from hiprobe.evaluation import EvalReport, evaluate
-from hiprobe.features import Features, FeatureStore
-from hiprobe.localize import LocalizeSettings
-from hiprobe.pipeline import detect
-from hiprobe.pipeline.evaluate import video_scores
+from hiprobe.backbones import Backbone, Pooling
+from hiprobe.datasets import LabelledVideo, Manifest, segment_labels
+from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_labels
+from hiprobe.features import Features
+from hiprobe.localize import LocalizeSettings, frame_scores, smooth
+from hiprobe.pipeline.detect import score
 from hiprobe.pipeline.fit import fit_features
 from hiprobe.probing import Probe
+from hiprobe.probing.scorer import fit_at
+from hiprobe.video import open_video
 
 FITTED_TESTS = 4
 NORMAL_FOLDS = 4
 THRESHOLDS = ("calibrated", "adaptive")
+POOLINGS_MEASURED: tuple[Pooling, ...] = ("last", "motion")
+LAYER_C = 1e-3
 
 
 def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone, work: Path) -> dict[str, Any]:
@@ -29,31 +35,40 @@ def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone
     # The data file has one group for all; a clip is a recording of its own.
     normal = [replace(video, group=video.path.stem) for video in splits["train"]]
     tests = [replace(video, group=video.path.stem) for video in splits["test"]]
-    fitted, held_out = tests[:FITTED_TESTS], tests[FITTED_TESTS:]
     everything = [*normal, *tests]
-    features = dict(zip(everything, hidden_states(everything, backbone, work, backbone.info.pooling), strict=True))
-    store = FeatureStore(work / "features")
-
-    probe = _fit([*normal, *fitted], features, backbone)
-    numbers: dict[str, Any] = {
-        "layer": probe.layer,
-        "calibration": dataclasses.asdict(probe.calibration) | {"source": "ucsd_ped2"},
-        "saliency": probe.dlsp.combined.tolist(),
-        "stability": probe.dlsp.stability.tolist(),
-        "cv_auc_per_layer": probe.dlsp.cv_auc.tolist(),
-    }
-    print(f"\nl* = {probe.layer}; {probe.calibration.n_segments} segments, {probe.calibration.n_abnormal} abnormal\n")
-    print("| threshold | pooled AUC | pooled AP | within-video AUC (of) | event P / R, IoU 0.3 | false alarms/h |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for threshold in THRESHOLDS:
-        report = _evaluate(held_out, probe, backbone, store, threshold)
-        alarms = _alarms_on_normal(normal, fitted, features, backbone, store, threshold)
-        numbers[threshold] = {"test": _strip(report), "alarms_on_normal_per_hour": alarms}
-        events, within = report.events, report.within_video
-        print(
-            f"| {threshold} | {report.pooled_auc:.3f} | {report.pooled_ap:.3f} | {within.mean:.3f} "
-            f"({len(within.per_video)} of {report.n_videos}) | {events.precision} / {events.recall} | {alarms:.0f} |"
-        )
+    fitted, held_out = tests[:FITTED_TESTS], tests[FITTED_TESTS:]
+    numbers: dict[str, Any] = {}
+    lines = []
+    for pooling in POOLINGS_MEASURED:
+        found = hidden_states(everything, backbone, work, pooling)
+        features = dict(zip(everything, found, strict=True))
+        probe = _fit([*normal, *fitted], features, backbone)
+        per_layer = _auc_per_layer([*normal, *fitted], held_out, features)
+        numbers[pooling] = {
+            "layer": probe.layer,
+            "calibration": dataclasses.asdict(probe.calibration) | {"source": "ucsd_ped2"},
+            "saliency": probe.dlsp.combined.tolist(),
+            "stability": probe.dlsp.stability.tolist(),
+            "pooled_auc_per_layer": per_layer,
+        }
+        for threshold in THRESHOLDS:
+            report = _evaluate(held_out, probe, features, threshold)
+            alarms = _alarms_on_normal(normal, fitted, features, backbone, threshold)
+            numbers[pooling][threshold] = {"test": _strip(report), "alarms_on_normal_per_hour": alarms}
+            events, within = report.events, report.within_video
+            lines.append(
+                f"| {pooling}, l* = {probe.layer} | {threshold} | {report.pooled_auc:.3f} | {report.pooled_ap:.3f} | "
+                f"{within.mean:.3f} ({len(within.per_video)} of {report.n_videos}) | "
+                f"{_shown(events.precision)} / {_shown(events.recall)} | {alarms:.0f} |"
+            )
+    print("\n| read at | threshold | pooled AUC | pooled AP | within-video AUC (of) | event P / R | false alarms/h |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("\n".join(lines))
+    print(f"\nPooled frame AUC at each layer (C = {LAYER_C:g}, chosen on nothing)\n")
+    print("| layer | " + " | ".join(numbers) + " |\n| --- |" + " --- |" * len(numbers))
+    for layer in range(1, backbone.info.layers + 1):
+        values = (f"{item['pooled_auc_per_layer'][layer - 1]:.3f}" for item in numbers.values())
+        print(f"| {layer} | " + " | ".join(values) + " |")
     return numbers
 
 
@@ -64,13 +79,45 @@ def _fit(videos: Sequence[LabelledVideo], features: dict[LabelledVideo, Features
 
 
 def _evaluate(
-    videos: Sequence[LabelledVideo], probe: Probe, backbone: Backbone, store: FeatureStore, threshold: str
+    videos: Sequence[LabelledVideo], probe: Probe, features: dict[LabelledVideo, Features], threshold: str
 ) -> EvalReport:
     settings = LocalizeSettings(threshold=threshold)  # type: ignore[arg-type]
-    scored = [
-        video_scores(video, detect(video.path, probe, backbone, localize=settings, store=store)) for video in videos
-    ]
-    return evaluate(scored)
+    return evaluate([_scored(video, features[video], probe, settings) for video in videos])
+
+
+def _scored(video: LabelledVideo, features: Features, probe: Probe, settings: LocalizeSettings) -> VideoScores:
+    segments, _, events = score(features, probe, settings)
+    times = open_video(video.path).frame_times()
+    truth = tuple((interval.start, interval.end) for interval in video.intervals)
+    return VideoScores(
+        name=str(video.path),
+        frame_times=times,
+        scores=frame_scores([segment.smoothed for segment in segments], features.centres, times),
+        labels=interval_labels(times, truth),
+        duration=features.video.duration,
+        events=tuple((event.start, event.end) for event in events),
+        truth=truth,
+    )
+
+
+def _auc_per_layer(
+    fitting: Sequence[LabelledVideo], held_out: Sequence[LabelledVideo], features: dict[LabelledVideo, Features]
+) -> list[float]:
+    """Pooled frame AUC on the held-out videos at every layer, the scorer fitted with one C for all."""
+    labels = np.concatenate([segment_labels(v, features[v].starts, features[v].ends) for v in fitting])
+    states = np.concatenate([features[video].states for video in fitting])
+    aucs = []
+    for index in range(states.shape[1]):
+        scorer = fit_at(states[:, index].astype(np.float64), labels, LAYER_C)
+        truths, scores = [], []
+        for video in held_out:
+            item = features[video]
+            times = open_video(video.path).frame_times()
+            smoothed = smooth(scorer.scores(item.states[:, index]), item.centres, LocalizeSettings().sigma)
+            scores.append(frame_scores(smoothed, item.centres, times))
+            truths.append(interval_labels(times, tuple((i.start, i.end) for i in video.intervals)))
+        aucs.append(float(roc_auc_score(np.concatenate(truths), np.concatenate(scores))))
+    return aucs
 
 
 def _alarms_on_normal(
@@ -78,7 +125,6 @@ def _alarms_on_normal(
     fitted: Sequence[LabelledVideo],
     features: dict[LabelledVideo, Features],
     backbone: Backbone,
-    store: FeatureStore,
     threshold: str,
 ) -> float:
     """Events per hour on normal clips that the probe at hand was not fitted on, in folds over the clips."""
@@ -86,10 +132,14 @@ def _alarms_on_normal(
     for fold in range(NORMAL_FOLDS):
         held_out = normal[fold::NORMAL_FOLDS]
         probe = _fit([*(v for v in normal if v not in held_out), *fitted], features, backbone)
-        report = _evaluate(held_out, probe, backbone, store, threshold)
+        report = _evaluate(held_out, probe, features, threshold)
         events += report.events.n_predicted
         seconds += report.duration
     return events / seconds * 3600
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
 
 
 def _strip(report: EvalReport) -> dict[str, Any]:

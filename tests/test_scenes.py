@@ -114,7 +114,7 @@ def test_same_seed_renders_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("scenes")
-@pytest.mark.parametrize("name", ["cam2_fall", "cam1_fight"])
+@pytest.mark.parametrize("name", ["day2_fall", "day1_fight"])
 def test_people_stand_on_the_ground(name: str) -> None:
     from tools.scenes.bundle import CLIPS, script_of
     from tools.scenes.motions import ROWS, rotate

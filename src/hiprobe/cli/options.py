@@ -40,23 +40,31 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but er
 Debug = Annotated[bool, typer.Option("--debug", callback=_debug, is_eager=True, help="Show tracebacks of errors.")]
 Sigma = Annotated[
     float | None,
-    typer.Option("--sigma", help="Gaussian smoothing of scores, in seconds.", show_default="1.0"),
+    typer.Option(
+        "--sigma", help="Gaussian smoothing of scores, in seconds.", show_default="the probe's; 1.0 in a new one"
+    ),
 ]
 Threshold = Annotated[
     str | None,
     typer.Option(
         "--threshold",
         help="'calibrated' (fixed, from the calibration set) or 'adaptive' (mean + kappa * std of the video).",
-        show_default="calibrated",
+        show_default="the probe's; calibrated in a new one",
     ),
 ]
-Kappa = Annotated[float | None, typer.Option("--kappa", help="Of the adaptive threshold.", show_default="0.2")]
+Kappa = Annotated[
+    float | None,
+    typer.Option("--kappa", help="Of the adaptive threshold.", show_default="the probe's; 0.2 in a new one"),
+]
 MinDuration = Annotated[
-    float | None, typer.Option("--min-duration", help="Drop shorter events; seconds.", show_default="0.5")
+    float | None,
+    typer.Option("--min-duration", help="Drop shorter events; seconds.", show_default="the probe's; 0.5 in a new one"),
 ]
 MergeGap = Annotated[
     float | None,
-    typer.Option("--merge-gap", help="Join events at most this far apart; seconds.", show_default="1.0"),
+    typer.Option(
+        "--merge-gap", help="Join events at most this far apart; seconds.", show_default="the probe's; 1.0 in a new one"
+    ),
 ]
 
 

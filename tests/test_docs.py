@@ -1,0 +1,52 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import hiprobe
+from tools.cli_reference import PATH, reference
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_command_reference_is_fresh() -> None:
+    assert PATH.read_text(encoding="utf-8") == reference(), "docs/cli.md is stale; run `make docs`"
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_version_is_one() -> None:
+    assert f'version = "{hiprobe.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f"## [{hiprobe.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_imports_point_downwards() -> None:
+    """A floor may import itself and the floors below it."""
+    floors = [
+        {"errors", "version"},
+        {"files"},
+        {"video", "samples"},
+        {"backbones"},
+        {"features"},
+        {"localize"},
+        {"probing"},
+        {"explain", "datasets"},
+        {"evaluation"},
+        {"pipeline"},
+        {"report"},
+        {"cli"},
+    ]
+    level = {name: height for height, floor in enumerate(floors) for name in floor}
+    package = ROOT / "src" / "hiprobe"
+    for path in package.rglob("*.py"):
+        home = path.relative_to(package).parts[0].removesuffix(".py")
+        if home in ("__init__", "__main__"):
+            continue
+        for name in re.findall(r"from hiprobe\.(\w+)", path.read_text(encoding="utf-8")):
+            assert name == home or level[name] < level[home], f"{path} imports upwards: {name}"
