@@ -18,6 +18,7 @@ from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_label
 from hiprobe.features import Features
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
 from hiprobe.pipeline.detect import score
+from hiprobe.pipeline.evaluate import video_scores
 from hiprobe.pipeline.fit import fit_features
 from hiprobe.probing import Probe
 from hiprobe.probing.scorer import fit_at
@@ -87,17 +88,7 @@ def _evaluate(
 
 def _scored(video: LabelledVideo, features: Features, probe: Probe, settings: LocalizeSettings) -> VideoScores:
     segments, _, events = score(features, probe, settings)
-    times = open_video(video.path).frame_times()
-    truth = tuple((interval.start, interval.end) for interval in video.intervals)
-    return VideoScores(
-        name=str(video.path),
-        frame_times=times,
-        scores=frame_scores([segment.smoothed for segment in segments], features.centres, times),
-        labels=interval_labels(times, truth),
-        duration=features.video.duration,
-        events=tuple((event.start, event.end) for event in events),
-        truth=truth,
-    )
+    return video_scores(video, features.video.duration, segments, events)
 
 
 def _auc_per_layer(

@@ -1,6 +1,6 @@
 """Labelled videos: the manifest that people write, and labels for the segments of a video."""
 
-from hiprobe.datasets.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from hiprobe.datasets.folder import VIDEO_SUFFIXES
 from hiprobe.datasets.labels import (
     INTERVAL_TOLERANCE,
     NORMAL,
@@ -12,7 +12,6 @@ from hiprobe.datasets.labels import (
 from hiprobe.datasets.manifest import Manifest, load_manifest
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "INTERVAL_TOLERANCE",
     "NORMAL",
     "VIDEO_SUFFIXES",

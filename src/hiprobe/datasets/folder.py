@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hiprobe.datasets.labels import NORMAL, LabelledVideo
 from hiprobe.errors import ManifestError
+from hiprobe.video import IMAGE_SUFFIXES
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset([
@@ -14,9 +15,6 @@ VIDEO_SUFFIXES = frozenset([
 ])
 # fmt: on
 """Files that count as videos in a folder used as a manifest. A manifest file may name any file."""
-
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
-"""Files that make the folder they are in a video, frame by frame."""
 
 
 def read_folder(source: Path) -> tuple[LabelledVideo, ...]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from hiprobe.backbones import Backbone
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, load_manifest
 from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_labels
 from hiprobe.features import FeatureStore, raise_failures
 from hiprobe.features.engine import ProgressReport
-from hiprobe.localize import LocalizeSettings, frame_scores
-from hiprobe.pipeline.detect import Detection, detect_all
+from hiprobe.localize import Event, LocalizeSettings, frame_scores
+from hiprobe.pipeline.detect import Detection, SegmentScore, detect_all
 from hiprobe.probing import Probe
 from hiprobe.video import open_video
 
@@ -50,29 +49,36 @@ def evaluate_manifest(
         report=report,
     )
     raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
-    pairs = zip(manifest.videos, detections, strict=True)
-    return evaluate([video_scores(video, detection, fps) for video, detection in pairs], iou)
+    scored = [
+        video_scores(video, found.video.duration, found.segments, [item.event for item in found.events], fps)
+        for video, found in zip(manifest.videos, detections, strict=True)
+    ]
+    return evaluate(scored, iou)
 
 
-def video_scores(video: LabelledVideo, detection: Detection, fps: float | None = None) -> VideoScores:
-    """Put a detection beside the truth, frame by frame at true timestamps.
+def video_scores(
+    video: LabelledVideo,
+    duration: float,
+    segments: Sequence[SegmentScore],
+    events: Sequence[Event],
+    fps: float | None = None,
+) -> VideoScores:
+    """Put what was detected in one video, of ``duration`` seconds, beside the truth, at every frame's true timestamp.
 
     Raises ManifestError if an interval runs past the end of the video.
     """
-    duration = detection.video.duration
     check_intervals(video, duration)
     times = open_video(video.path, fps=fps if video.path.is_dir() else None).frame_times()
     truth = tuple((interval.start, interval.end) for interval in video.intervals)
     if video.clip_level:
         truth = ((0.0, duration),)
-    centres = np.array([(segment.start + segment.end) / 2 for segment in detection.segments])
-    smoothed = np.array([segment.smoothed for segment in detection.segments])
+    centres = [(segment.start + segment.end) / 2 for segment in segments]
     return VideoScores(
         name=str(video.path),
         frame_times=times,
-        scores=frame_scores(smoothed, centres, times),
+        scores=frame_scores([segment.smoothed for segment in segments], centres, times),
         labels=interval_labels(times, truth),
         duration=duration,
-        events=tuple((item.event.start, item.event.end) for item in detection.events),
+        events=tuple((event.start, event.end) for event in events),
         truth=truth,
     )

@@ -12,12 +12,14 @@ Small irregularities that can be handled are named in ``video.info.warnings``.
 """
 
 from hiprobe.video.base import Frame, Video, VideoInfo
+from hiprobe.video.folder import IMAGE_SUFFIXES
 from hiprobe.video.identity import video_identity
 from hiprobe.video.opening import open_video
 from hiprobe.video.sampling import SampledSegment, iter_segments, sample_segments
 from hiprobe.video.segments import Sampling, Segment, plan_segments, sample_times
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "Frame",
     "SampledSegment",
     "Sampling",

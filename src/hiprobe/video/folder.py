@@ -20,7 +20,7 @@ from hiprobe.video.base import Picture, Video, VideoInfo
 from hiprobe.video.convert import Converter, Orientation, orientation_of
 from hiprobe.video.paths import readable, unreadable
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 _LENIENT = (".tif", ".tiff")
 """Kinds of which FFmpeg, when strict, refuses whole images for a tag that it does not know."""
 _SAME_KIND = {".jpeg": ".jpg", ".tiff": ".tif"}
@@ -40,7 +40,7 @@ def image_paths(folder: Path) -> list[Path]:
         raise unreadable(folder, error) from error
     if not paths:
         raise VideoError(
-            f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)}); name a video file or a folder of frames."
+            f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}); name a video file or a folder of frames."
         )
     kinds = sorted({_SAME_KIND.get(path.suffix.lower(), path.suffix.lower()) for path in paths})
     if len(kinds) > 1:
