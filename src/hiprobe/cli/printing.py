@@ -98,18 +98,17 @@ class Printer:
 
 
 class _PlainProgress:
-    """A line when a video begins, every ten seconds within it, and when it is done."""
+    """A line when a video is done, and every ten seconds until then."""
 
     def __init__(self, printer: Printer) -> None:
         self._printer = printer
-        self._last = (-1, 0.0)
+        self._spoke = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        video, when = self._last
-        finished = progress.segment == progress.segments
-        if progress.video == video and not finished and time.monotonic() - when < _PLAIN_INTERVAL:
+        now = time.monotonic()
+        if progress.segment < progress.segments and now - self._spoke < _PLAIN_INTERVAL:
             return
-        self._last = (progress.video, time.monotonic())
+        self._spoke = now
         self._printer.line(
             f"[{progress.video + 1}/{progress.videos}] {progress.path.name}: "
             f"{progress.segment}/{progress.segments} segments"

@@ -63,7 +63,7 @@ class EmbeddedBackbone(HuggingFaceBackbone):
             layers=text.num_hidden_layers,
             width=text.hidden_size,
             frame_size=(height, width),
-            pooling="motion",
+            pooling="last",
             warnings=(UNTRAINED,),
         )
         super().__init__(model, tokenizer, info, IMAGE_TOKEN)
