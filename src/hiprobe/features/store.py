@@ -140,7 +140,8 @@ class FeatureStore:
         with atomic_path(path) as temporary:
             text = json.dumps(TypeAdapter(_Header).dump_python(header, mode="json"))
             contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-            safetensors.numpy.save_file(contiguous, temporary, metadata={_KEY: text})
+            # Written by Python: safetensors' own writer reports a full disk as an error of its own.
+            temporary.write_bytes(safetensors.numpy.save(contiguous, metadata={_KEY: text}))
         return path
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import LlamaConfig
 
 from hiprobe.backbones.embedded.language import LanguageFile
@@ -115,9 +116,10 @@ def embedded_folder(cache: Path, report: Callable[[str], None] = lambda _: None)
             )
             _put_in_place(made, folder)
         shutil.rmtree(downloads, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"{cache}: the embedded backbone (about 600 MB) cannot be written ({error.strerror or error}); free space "
+            f"{cache}: the embedded backbone (about 600 MB) cannot be written ({reason}); free space "
             "or point HIPROBE_CACHE at another folder."
         ) from error
     return folder
