@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def detect(
-    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.")],
-    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.")],
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.", readable=False)],
+    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.", readable=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result files.")] = Path("hiprobe-out"),
     model: options.Model = "embedded",
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,

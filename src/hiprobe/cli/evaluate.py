@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    labels: Annotated[Path, typer.Argument(help="Labelled videos, in the same form as for fit.")],
-    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.")],
+    labels: Annotated[Path, typer.Argument(help="Labelled videos, in the same form as for fit.", readable=False)],
+    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.", readable=False)],
     model: options.Model = "embedded",
     iou: Annotated[float, typer.Option("--iou", help="Temporal IoU from which an event counts as found.")] = 0.3,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,

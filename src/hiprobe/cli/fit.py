@@ -18,7 +18,8 @@ def fit(
     labels: Annotated[
         Path,
         typer.Argument(
-            help="CSV or JSON Lines (path,label[,start,end][,group]), or a folder with normal/ and other subfolders."
+            help="CSV or JSON Lines (path,label[,start,end][,group]), or a folder with normal/ and other subfolders.",
+            readable=False,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The probe file to write.")] = Path("hiprobe.probe"),

@@ -199,6 +199,8 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     if path.is_dir():
         raise ProbeError(f"{path}: is a folder; name a probe file.")
     try:
+        # safe_open reports a file that may not be read as one that is not there.
+        path.open("rb").close()
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY)
             if text is None:
