@@ -79,8 +79,10 @@ def fit(
 
 def summary(printer: Printer, result: FitResult) -> None:
     """Print what a fit found, in a few lines."""
+    import numpy as np
+
     calibration, dlsp = result.probe.calibration, result.dlsp
-    best = dlsp.layers.index(dlsp.layer)
+    best, top = dlsp.layers.index(dlsp.layer), int(np.nanargmax(dlsp.cv_auc))
     printer.line(
         f"calibration set: {calibration.n_videos} videos, {calibration.n_segments} segments, "
         f"{calibration.n_abnormal} abnormal, {calibration.n_groups} groups"
@@ -89,5 +91,9 @@ def summary(printer: Printer, result: FitResult) -> None:
         f"layer l* = {dlsp.layer} of {len(dlsp.layers)}: D_KL {dlsp.d_kl[best]:.3f}, LDR {dlsp.ldr[best]:.3f}, "
         f"H {dlsp.entropy[best]:.3f}, S {dlsp.combined[best]:.3f}; wins {dlsp.stability[best]:.0%} of bootstraps"
     )
-    printer.line(f"cross-validated AUC of segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
+    printer.line(
+        f"beside it: silhouette {dlsp.silhouette[best]:.3f}, AUC {dlsp.cv_auc[best]:.3f} at l*; "
+        f"the highest AUC of any layer is {dlsp.cv_auc[top]:.3f}, at layer {dlsp.layers[top]}"
+    )
+    printer.line(f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
     printer.warnings((*calibration.notes, *dlsp.notes))

@@ -34,7 +34,8 @@ class Recipe:
     """All that decides what the embedded backbone computes.
 
     Blocks and resolution were chosen by cross-validation (docs/results.md). Offsets and scales are the mean and the
-    mean deviation over generated clips (tools/motion_constants.py). The projector is that of ``projection.py``.
+    mean deviation over generated clips, by tools/motion_constants.py on the first set of samples (eight cameras). They
+    stay as they are when the samples change, for every probe is bound to them. The projector is ``projection.py``'s.
     """
 
     version: int = 1
