@@ -3,9 +3,9 @@
     python -m tools.motion_constants
 
 prints, for every motion block, the mean of the stream's raw differences (the offset) and the mean over features of
-their standard deviation (the scale), for a new ``Recipe`` in
-``hiprobe/backbones/embedded/assembly.py``. The recipe in force was measured on the first set of samples, eight cameras with
-16 clips (offsets 0.0156 and 0.1124, scales 0.0143 and 0.0791); a new one is another backbone to every probe.
+their standard deviation (the scale), for a new ``Recipe`` in ``hiprobe/backbones/embedded/assembly.py``. The recipe in
+force was measured on the first set of samples, eight cameras with 16 clips, and is kept: to every probe, a new one is
+another backbone.
 """
 
 from __future__ import annotations
