@@ -184,6 +184,7 @@ def test_help_does_not_import_torch() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.timeout(1200)  # about 90 s on two idle cores; a busy machine must not make it fail
 def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hiprobe", "demo", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN)
