@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. Everything goes into .venv; weights go into the user's cache.
 PYTHON ?= python3
 VENV ?= .venv
-DATA ?= ../shared/data
+DATA ?= data
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
