@@ -185,7 +185,8 @@ def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path
     events.add(result)
     events.write(tmp_path / "events.csv")
     text = (tmp_path / "events.csv").read_text()
-    assert text.startswith('video,start,end,peak_time,peak,mean,explanation\n"a, ""b""\n.mp4",')
+    assert text.endswith(",a bright flash,fake text\n")
+    assert text.startswith('video,start,end,peak_time,peak,mean,explanation,warnings\n"a, ""b""\n.mp4",')
 
 
 def test_results_of_videos_with_one_name_do_not_overwrite_each_other() -> None:

@@ -15,7 +15,7 @@ from hiprobe.pipeline.detect import Detection
 
 SCHEMA = "hiprobe.detection/1"
 
-_COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation")
+_COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation", "warnings")
 
 
 def detection_json(detection: Detection) -> str:
@@ -50,7 +50,9 @@ class EventCsv:
             event = item.event
             numbers = (event.start, event.end, event.peak_time, event.peak, event.mean)
             text = item.explanation.text if item.explanation else ""
-            self._writer.writerow([detection.video.path, *(f"{value:.4f}" for value in numbers), text])
+            # A row is read without the JSON beside it, so what must be known about the text goes with it.
+            cells = (f"{value:.4f}" for value in numbers)
+            self._writer.writerow([detection.video.path, *cells, text, " ".join(detection.warnings)])
 
     def write(self, path: Path) -> None:
         """Write the file, atomically. Raises OutputError if it cannot be written."""
