@@ -1,7 +1,9 @@
-"""Procedural CCTV-like street scenes with exact ground truth, rendered with pybullet on the CPU.
+"""Procedural scenes with exact ground truth: the bundled sample clips, and clips with captions to train on.
 
-Run as ``python -m tools.scenes --out src/hiprobe/samples`` from the repository root
-(needs the ``scenes`` extra).
+``python -m tools.scenes --out src/hiprobe/samples`` makes the sample clips, ``python -m tools.scenes.sheet --out FILE``
+draws some training clips, :mod:`tools.training` uses thousands of them (all need the ``scenes`` extra).
+
+Both:
 
 ``motions``
     the skeleton, the motion-capture files and forward kinematics. No renderer.
@@ -11,6 +13,9 @@ Run as ``python -m tools.scenes --out src/hiprobe/samples`` from the repository 
     what one person does for a while: walk, stand, play a motion, fall, spar; how acts blend.
 ``people``
     what people look like, and how a posed body is set on the ground.
+
+Sample clips, one street in H.264, drawn by pybullet:
+
 ``world``
     the renderer, ground, walls, light and camera of one group of clips.
 ``events``
@@ -19,6 +24,21 @@ Run as ``python -m tools.scenes --out src/hiprobe/samples`` from the repository 
     a script to frames, shadows, camera noise, H.264.
 ``bundle``
     which clips are bundled, and their label files.
+
+Training clips, eight frames of any place, drawn by OpenGL:
+
+``stage``
+    what the renderer is given. ``raster``, ``shaders``: the renderer.
+``surfaces``, ``furniture``, ``layouts``, ``rooms``, ``places``
+    where it happens, with light and camera.
+``bodies``, ``moves``, ``struggle``, ``brawls``, ``vehicles``, ``cast``, ``incidents``
+    who and what is there: looks, acts, fights, traffic, what is usual and what is not.
+``scene``, ``clips``, ``seen``
+    a clip by its seed, with room for everybody, drawn again until its event can be seen.
+``facts``, ``phrases``, ``captions``
+    what is true of a clip, and how it is said.
+``sensor``
+    what a cheap camera and its recorder make of it.
 
 Licences: geometry, textures and scripts are this project's own. The skeleton (``humanoid.urdf``) and the
 motion files are read at run time from the ``pybullet_data`` of the installed ``pybullet`` wheel (Bullet3,
