@@ -5,7 +5,7 @@ DATA ?= data
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types bench docs samples clean
+.PHONY: demo test lint types bench probes docs samples clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hiprobe demo
@@ -20,6 +20,9 @@ lint: $(VENV)/.dev-installed
 
 bench: $(VENV)/.dev-installed
 	$(BIN)/python -m benchmarks.real_footage $(DATA)
+
+probes: $(VENV)/.dev-installed
+	$(BIN)/python -m benchmarks.starter_probes $(DATA)
 
 docs: $(VENV)/.dev-installed
 	$(BIN)/python -m tools.cli_reference

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +151,50 @@ def test_a_probe_of_another_backbone_ends_with_code_2(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture
+def starters(probe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a starter probe in place of those that ship."""
+    folder = tmp_path / "starters"
+    folder.mkdir()
+    shutil.copy(probe, folder / "fight.probe")
+    head = "summary: bright flashes\nauc: 0.8125\nauc_of: clips\nfalse_alarms_per_hour: 27.6"
+    (folder / "fight.md").write_text(f"---\n{head}\n---\n\n# fight: bright flashes\n")
+    monkeypatch.setattr("hiprobe.probes.starter.FOLDER", folder)
+    return folder
+
+
+def test_probes_lists_them_and_prints_a_card(starters: Path, run) -> None:
+    code, out, _ = run("probes")
+    assert code == 0
+    head, row, hint = out.splitlines()
+    assert head.split("  ")[0] == "probe" and hint.startswith("`hiprobe probes NAME`")
+    assert re.split(r" {2,}", row) == ["fight", "bright flashes", "3 of 4", "0.812 of clips", "28", "fake ffffffffffff"]
+    assert run("probes", "fight") == (0, "# fight: bright flashes\n", "")
+    code, _, err = run("probes", "fall")
+    assert code == 2 and "no starter probe 'fall' (there are: fight)" in err and len(err.splitlines()) == 1
+    (starters / "fight.probe").unlink()
+    assert run("probes") == (0, "no starter probe is installed\n", "")
+
+
+def test_detect_without_a_probe_uses_fight_and_says_so(starters: Path, folder: Path, run, tmp_path: Path) -> None:
+    says = "probe: fight, the starter probe for bright flashes (name another with --probe)"
+    code, out, _ = run("detect", folder / "unseen.mp4", "-o", tmp_path / "a")
+    assert code == 0 and out.splitlines()[0] == says
+    code, out, _ = run("detect", folder / "unseen.mp4", "--probe", "fight", "-o", tmp_path / "b")
+    assert code == 0 and says not in out
+    made = [json.loads((tmp_path / name / "unseen.json").read_text()) for name in "ab"]
+    assert made[0]["events"] == made[1]["events"] and made[0]["events"]
+    assert made[0]["provenance"]["probe_source"] == str(folder / "labels.csv")  # as the fake starter was fitted
+    (folder / "test.csv").write_text("path,label,start,end\nunseen.mp4,flash,8,13\n")
+    code, out, _ = run("eval", folder / "test.csv", "-p", "fight")
+    assert code == 0 and "event recall" in out
+    code, _, err = run("detect", folder / "unseen.mp4", "-p", "fihgt", "-o", tmp_path / "c")
+    assert code == 2 and "fihgt: is neither a probe file nor a starter probe's name (there are: fight)" in err
+    (starters / "fight.probe").unlink()
+    code, _, err = run("detect", folder / "unseen.mp4", "-o", tmp_path / "c")
+    assert code == 2 and "no starter probe 'fight' (none is installed)" in err and len(err.splitlines()) == 1
+
+
 def test_a_missing_probe_a_wrong_option_and_a_full_disk(
     folder: Path, probe: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,5 +241,5 @@ def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     assert found
     hits = [any(start < e and s < end for s, e in found) for start, end in truth]
     assert sum(hits) >= 2
-    assert any("closed-form and untrained" in warning for warning in body["warnings"])
+    assert any("a hint, often right in kind" in warning for warning in body["warnings"])
     assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000

@@ -36,7 +36,7 @@ def test_imports_point_downwards() -> None:
         {"features"},
         {"localize"},
         {"probing"},
-        {"explain", "datasets"},
+        {"explain", "datasets", "probes"},
         {"evaluation"},
         {"pipeline"},
         {"report"},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hiprobe.features import FeatureStore
     from hiprobe.localize import LocalizeSettings
     from hiprobe.pipeline import Detection, FitResult, detect, evaluate_manifest, fit
+    from hiprobe.probes import StarterProbe, load_starter, starter_probes
     from hiprobe.probing import Probe
     from hiprobe.video import Sampling
 
@@ -39,12 +40,15 @@ __all__ = [
     "LocalizeSettings",
     "Probe",
     "Sampling",
+    "StarterProbe",
     "__version__",
     "detect",
     "evaluate_manifest",
     "fit",
     "load_backbone",
     "load_manifest",
+    "load_starter",
+    "starter_probes",
 ]
 
 _HOMES = {
@@ -55,11 +59,14 @@ _HOMES = {
     "LocalizeSettings": "localize",
     "Probe": "probing",
     "Sampling": "video",
+    "StarterProbe": "probes",
     "detect": "pipeline",
     "evaluate_manifest": "pipeline",
     "fit": "pipeline",
     "load_backbone": "backbones",
     "load_manifest": "datasets",
+    "load_starter": "probes",
+    "starter_probes": "probes",
 }
 
 

@@ -12,6 +12,7 @@ from hiprobe.cli.detect import detect
 from hiprobe.cli.evaluate import evaluate
 from hiprobe.cli.fit import fit
 from hiprobe.cli.options import state
+from hiprobe.cli.probes import probes
 from hiprobe.errors import HiProbeError
 from hiprobe.version import __version__
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command()(detect)
 app.command("eval")(evaluate)
+app.command()(probes)
 app.command()(demo)
 
 

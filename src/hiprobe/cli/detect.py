@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def detect(
     videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.", readable=False)],
-    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.", readable=False)],
+    probe: Annotated[
+        str | None,
+        typer.Option("--probe", "-p", help=options.PROBE_HELP, show_default="the starter probe fight"),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result files.")] = Path("hiprobe-out"),
     model: options.Model = "embedded",
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
@@ -34,11 +37,16 @@ def detect(
     from hiprobe.backbones import load_backbone
     from hiprobe.features import raise_failures
     from hiprobe.pipeline import detect_all
-    from hiprobe.probing import Probe
+    from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
     from hiprobe.report import EventCsv, result_path, write_json
 
     printer = Printer(quiet)
-    loaded = Probe.load(probe)
+    if probe is None:
+        loaded = load_starter(DEFAULT_STARTER)
+        finds = find_starter(DEFAULT_STARTER).summary
+        printer.line(f"probe: {DEFAULT_STARTER}, the starter probe for {finds} (name another with --probe)")
+    else:
+        loaded = load_probe(probe)
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
     backbone = load_backbone(model, printer.line)
     results: list[Detection] = []

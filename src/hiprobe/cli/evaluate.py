@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     labels: Annotated[Path, typer.Argument(help="Labelled videos, in the same form as for fit.", readable=False)],
-    probe: Annotated[Path, typer.Option("--probe", "-p", help="The probe file that fit wrote.", readable=False)],
+    probe: Annotated[str, typer.Option("--probe", "-p", help=options.PROBE_HELP)],
     model: options.Model = "embedded",
     iou: Annotated[float, typer.Option("--iou", help="Temporal IoU from which an event counts as found.")] = 0.3,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -36,11 +36,11 @@ def evaluate(
     from hiprobe.backbones import load_backbone
     from hiprobe.datasets import load_manifest
     from hiprobe.pipeline import evaluate_manifest
-    from hiprobe.probing import Probe
+    from hiprobe.probes import load_probe
 
     printer = Printer(quiet or as_json)
     manifest = load_manifest(labels)
-    loaded = Probe.load(probe)
+    loaded = load_probe(probe)
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
     backbone = load_backbone(model, printer.line)
     with printer.progress() as report:

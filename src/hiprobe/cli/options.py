@@ -28,6 +28,8 @@ def _debug(value: bool) -> bool:
     return value
 
 
+PROBE_HELP = "A probe file that fit wrote, or the name of a starter probe (see `hiprobe probes`)."
+
 Model = Annotated[str, typer.Option("--model", help="The backbone.")]
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second, for videos that are folders of images.")]
 Features = Annotated[

@@ -86,13 +86,17 @@ class Printer:
             )
             for name, event, text in rows
         ]
-        head = ("video", "start s", "end s", "peak", "the model said")
+        self.table(("video", "start s", "end s", "peak", "the model said"), cells)
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table: drawn on a terminal, padded columns otherwise."""
         if not self._terminal:
-            for row in (head, *cells):
-                self.line("{:<24} {:>8} {:>8}  {:<14}  {}".format(*row))
+            widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+            for row in (head, *rows):
+                self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
             return
         table = Table(*head)
-        for row in cells:
+        for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self._console.print(table)
 
