@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.extraction import hidden_states, vision_features
-from hiprobe.backbones import POOLINGS, Backbone
+from hiprobe.backbones import Backbone, Pooling
 from hiprobe.datasets import LabelledVideo
 from hiprobe.probing import fit_scorer, group_folds, layer_auc, out_of_fold_scores, saliency
 
 SEEDS = (0, 1, 2)
+POOLINGS_MEASURED: tuple[Pooling, ...] = ("last", "visual")
 LAYER_C = 1e-3
 
 Choose = Callable[[NDArray[np.intp]], NDArray[np.float32]]
@@ -27,8 +28,8 @@ def measure_surv_fight(splits: dict[str, list[LabelledVideo]], backbone: Backbon
     numbers: dict[str, Any] = {"rows": [], "layers": {}}
     clips = labels = groups = np.array([])
     per_layer = {}
-    for pooling in ("motion", *(p for p in POOLINGS if p != "motion")):
-        features = hidden_states(videos, backbone, work, pooling)  # type: ignore[arg-type]
+    for pooling in POOLINGS_MEASURED:
+        features = hidden_states(videos, backbone, work, pooling)
         counts = [len(item.states) for item in features]
         clips = np.repeat(np.arange(len(videos)), counts)
         labels = np.repeat([video.is_abnormal for video in videos], counts)
@@ -54,7 +55,7 @@ def measure_surv_fight(splits: dict[str, list[LabelledVideo]], backbone: Backbon
         print(f"| {row['read']} | {np.mean(row['aucs']):.3f} | {each} | {folds} | {row.get('chosen', '')} |")
     print(f"\nClip AUC at each layer (C = {LAYER_C:g}, mean of 3 splits)\n")
     print("| layer | " + " | ".join(per_layer) + " |\n| --- |" + " --- |" * len(per_layer))
-    for index in range(len(per_layer["motion"])):
+    for index in range(len(per_layer["last"])):
         print(f"| {index + 1} | " + " | ".join(f"{curve[index]:.3f}" for curve in per_layer.values()) + " |")
     return numbers
 

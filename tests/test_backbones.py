@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from hiprobe.backbones import load_backbone
-from hiprobe.backbones.embedded.motion_internvl import (
-    MotionInternVLConfig,
-    MotionInternVLForConditionalGeneration,
-)
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.huggingface import sampled_fingerprint
 from hiprobe.backbones.internvl import InternVLBackbone, normalise
 from hiprobe.errors import BackboneError, UsageError
-from tests.tiny import LAYERS, WIDTH, tiny_configs, tiny_internvl, tiny_tokenizer
+from tests.tiny import LAYERS, WIDTH, tiny_internvl, tiny_motion_internvl, tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -147,40 +145,47 @@ def test_fingerprint_follows_weights_and_configuration() -> None:
 
 
 def test_motion_streams_follow_their_definition() -> None:
-    vision, text = tiny_configs()
-    config = MotionInternVLConfig(
-        vision_config=vision,
-        text_config=text,
-        image_token_id=2,
-        appearance_blocks=[2],
-        motion_blocks=[1],
-        motion_offsets=[0.1],
-        motion_scales=[0.5],
-        token_grid=2,
-    )
-    torch.manual_seed(0)
-    model = MotionInternVLForConditionalGeneration(config).eval()
+    model = tiny_motion_internvl()
     pixels = torch.randn(2, 3, 3, 32, 32)
     with torch.inference_mode():
+        streams = model.model.streams(model.model.block_features(pixels))
         segment = model.model.get_segment_tokens(pixels)
         hidden = model.model.vision_tower(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states
         one = model.model.get_segment_tokens(pixels[:, :1])
-    assert segment.tokens.shape == (2, config.visual_tokens, WIDTH) == (2, 8, WIDTH)
+    assert segment.tokens.shape == (2, model.config.visual_tokens, WIDTH) == (2, 8, WIDTH)
     first, second = (hidden[b][:, 1:].reshape(2, 3, 8, 8, 16) for b in (1, 2))
-    maps = model.model.multi_modal_projector.maps
     for row in range(2):
         for column in range(2):
             cell = (slice(4 * row, 4 * row + 4), slice(4 * column, 4 * column + 4))
             place = 2 * row + column
             seen = second.mean(1)[:, *cell].mean((1, 2))
             seen = (seen - seen.mean(-1, keepdim=True)) / (seen.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
-            moved = first.diff(dim=1).abs().mean(1)[:, *cell].amax((1, 2))
-            torch.testing.assert_close(segment.tokens[:, place], maps[0](seen), atol=1e-5, rtol=1e-4)
-            torch.testing.assert_close(segment.tokens[:, 4 + place], maps[1]((moved - 0.1) / 0.5), atol=1e-5, rtol=1e-4)
+            change = (second[:, 2] - second[:, 0])[:, *cell].mean((1, 2))
+            torch.testing.assert_close(streams[0][:, place], torch.cat([seen, change], -1), atol=1e-5, rtol=1e-4)
+            steps = first.diff(dim=1).abs()
+            parts = [moved[:, *cell].amax((1, 2)) for moved in (steps.mean(1), steps.amax(1))]
+            torch.testing.assert_close(streams[1][:, place], torch.cat(parts, -1), atol=1e-5, rtol=1e-4)
             departed = (second - second.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, *cell].mean((1, 2))
             torch.testing.assert_close(segment.motion[:, place], departed)
     assert torch.equal(segment.motion[:, :4], segment.motion[:, 4:])
     assert torch.isfinite(one.tokens).all() and (one.motion == 0).all()
+
+
+def test_the_projector_is_linear_maps_plus_what_the_blocks_add() -> None:
+    projector: Any = tiny_motion_internvl().model.multi_modal_projector
+    streams = [torch.randn(2, 4, 32) for _ in range(2)]
+    with torch.inference_mode():
+        projector.offsets += torch.tensor([[0.5, 0.1], [0.2, -0.3]])
+        projector.scales *= 2
+        projector.places.normal_()
+        whole = projector(streams)
+        projector.leave.weight.zero_()
+        projector.leave.bias.zero_()
+        parts = [s.unflatten(-1, (2, -1)) for s in streams]
+        standard = [((p - o[:, None]) / 2).flatten(-2) for p, o in zip(parts, projector.offsets, strict=True)]
+        mapped = torch.cat([m(s) for m, s in zip(projector.maps, standard, strict=True)], dim=1) + projector.places
+        torch.testing.assert_close(projector(streams), mapped)
+        assert not torch.allclose(whole, mapped)
 
 
 def test_an_unknown_backbone_is_a_usage_error() -> None:

@@ -18,6 +18,8 @@ from tools.scenes.motions import ROWS
 from tools.scenes.people import place_person
 from tools.scenes.scene import Figure, Scene
 from tools.scenes.stage import Place
+
+pytest.importorskip("pybullet_data", reason="the motion capture comes with pybullet")
 from tools.scenes.world import Camera
 
 

@@ -12,6 +12,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from hiprobe.backbones.embedded.motion_internvl import MotionInternVLConfig, MotionInternVLForConditionalGeneration
 from hiprobe.backbones.internvl import IMAGE_TOKEN
 
 CHAT = "{% for m in messages %}{{ m['content'] }} {% endfor %}ask"
@@ -63,3 +64,21 @@ def tiny_internvl() -> InternVLForConditionalGeneration:
         vision_config=vision, text_config=text, image_token_id=2, image_seq_length=16, downsample_ratio=0.5
     )
     return InternVLForConditionalGeneration(config).eval()
+
+
+def tiny_motion_internvl() -> MotionInternVLForConditionalGeneration:
+    """The embedded backbone's architecture: an appearance and a motion stream of 2 x 2 cells."""
+    vision, text = tiny_configs()
+    torch.manual_seed(0)
+    config = MotionInternVLConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=2,
+        appearance_blocks=[2],
+        motion_blocks=[1],
+        token_grid=2,
+        mixer_width=8,
+        mixer_depth=1,
+        mixer_heads=2,
+    )
+    return MotionInternVLForConditionalGeneration(config).eval()

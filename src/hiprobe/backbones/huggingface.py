@@ -72,27 +72,64 @@ class HuggingFaceBackbone(ABC):
     ) -> NDArray[np.float32]:
         """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`."""
         check_request(self.info, frames, layers, pooling)
-        visual = self.visual_tokens(frames)
-        ids = self._prompt_ids(prompt, frames.shape[1])
-        with LayerReader(self._model.model.language_model.layers, layers) as reader:
-            self._model.model.language_model(inputs_embeds=self._embed(ids, visual), use_cache=False)
-        places = self._places(ids)
-        pooled = [_pool(reader.states[layer], places, visual.motion, pooling) for layer in layers]
-        states = torch.stack(pooled, dim=1).float().cpu().numpy()
-        if not np.isfinite(states).all():
-            bad = [layer for i, layer in enumerate(layers) if not np.isfinite(states[:, i]).all()]
-            raise BackboneError(
-                f"The {self.info.name} backbone gave hidden states that are not finite at layers {bad}; "
-                "load it in float32 or bfloat16."
-            )
-        return states
+        return self.read(self.visual_tokens(frames), frames.shape[1], prompt, layers, [pooling])[pooling]
 
     @torch.inference_mode()
     def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
         check_request(self.info, frames[None], [1], "visual")
-        visual = self.visual_tokens(frames[None])
-        embeddings = self._embed(self._prompt_ids(prompt, frames.shape[0]), visual)
+        return self.say(self.visual_tokens(frames[None]), frames.shape[0], prompt, max_new_tokens)[0]
+
+    @torch.inference_mode()
+    def read(
+        self, visual: VisualTokens, frames: int, prompt: str, layers: Sequence[int], poolings: Sequence[Pooling]
+    ) -> dict[Pooling, NDArray[np.float32]]:
+        """Read hidden states of segments whose visual tokens are known already, pooled in several ways at once.
+
+        Parameters
+        ----------
+        visual : VisualTokens
+            What :meth:`visual_tokens` returned for B segments of ``frames`` frames.
+        frames : int
+            K.
+        prompt : str
+            The text that follows the frames.
+        layers : sequence of int
+            Decoder blocks, 1..L, ascending.
+        poolings : sequence of str
+            See :data:`hiprobe.backbones.base.Pooling`.
+
+        Returns
+        -------
+        dict
+            For each pooling, float32 (B, layers, D).
+
+        Raises
+        ------
+        BackboneError
+            If a hidden state is not finite.
+        """
+        ids = self._prompt_ids(prompt, frames)
+        with LayerReader(self._model.model.language_model.layers, layers) as reader:
+            self._model.model.language_model(inputs_embeds=self._embed(ids, visual), use_cache=False)
+        places = self._places(ids)
+        found: dict[Pooling, NDArray[np.float32]] = {}
+        for pooling in poolings:
+            pooled = [_pool(reader.states[layer], places, visual.motion, pooling) for layer in layers]
+            states = torch.stack(pooled, dim=1).float().cpu().numpy()
+            if not np.isfinite(states).all():
+                bad = [layer for i, layer in enumerate(layers) if not np.isfinite(states[:, i]).all()]
+                raise BackboneError(
+                    f"The {self.info.name} backbone gave hidden states that are not finite at layers {bad}; "
+                    "load it in float32 or bfloat16."
+                )
+            found[pooling] = states
+        return found
+
+    @torch.inference_mode()
+    def say(self, visual: VisualTokens, frames: int, prompt: str, max_new_tokens: int) -> list[str]:
+        """Answer ``prompt`` about each of the segments that the visual tokens stand for, greedily, in one pass."""
+        embeddings = self._embed(self._prompt_ids(prompt, frames), visual)
         output = self._model.generate(
             inputs_embeds=embeddings,
             attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device),
@@ -100,7 +137,7 @@ class HuggingFaceBackbone(ABC):
             do_sample=False,
             pad_token_id=self._tokenizer.pad_token_id,
         )
-        return str(self._tokenizer.decode(output[0], skip_special_tokens=True)).strip()
+        return [str(self._tokenizer.decode(row, skip_special_tokens=True)).strip() for row in output]
 
     def _prompt_ids(self, prompt: str, frames: int) -> torch.Tensor:
         """Return the token ids (N,) of the whole prompt, placeholders expanded."""

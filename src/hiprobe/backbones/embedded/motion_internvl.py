@@ -8,7 +8,7 @@ absolute difference of consecutive frames, maximum over each cell, so that a sma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,19 +34,20 @@ class MotionInternVLConfig(InternVLConfig):
     ----------
     appearance_blocks, motion_blocks : list of int
         Vision blocks, from 1, whose patch features feed one stream each.
-    motion_offsets, motion_scales : list of float
-        One per motion stream: differences enter as ``(difference - offset) / scale``.
     token_grid : int
         Side of the grid of cells; a stream has ``token_grid ** 2`` tokens.
+    mixer_width, mixer_depth, mixer_heads : int
+        Of the projector's transformer blocks; a depth of 0 leaves the linear maps alone.
     """
 
     model_type = "motion_internvl"
 
     appearance_blocks: list[int] = field(default_factory=lambda: [1])
     motion_blocks: list[int] = field(default_factory=lambda: [1])
-    motion_offsets: list[float] = field(default_factory=lambda: [0.0])
-    motion_scales: list[float] = field(default_factory=lambda: [1.0])
     token_grid: int = 4
+    mixer_width: int = 256
+    mixer_depth: int = 2
+    mixer_heads: int = 4
 
     @property
     def streams(self) -> int:
@@ -67,19 +68,58 @@ class SegmentTokens:
     motion: torch.Tensor
 
 
+PARTS = 2
+"""Parts of a stream's vectors, each as wide as the vision tower; see :meth:`MotionInternVLModel.streams`."""
+
+
 class StreamProjector(nn.Module):
-    """One linear map per stream, from the vision tower's width into the language model's embedding space."""
+    """From streams to visual tokens: a linear map per stream, plus what transformer blocks over all tokens add.
+
+    The linear maps carry the vision tower's features into the language model as they are; the blocks add what only
+    shows when cells and streams are compared. Parts are first brought to mean 0 and deviation 1 by two constants each,
+    measured on the training clips.
+    """
 
     def __init__(self, config: MotionInternVLConfig) -> None:
         super().__init__()
         vision: Any = config.vision_config
         text: Any = config.text_config
-        maps = (nn.Linear(vision.hidden_size, text.hidden_size, bias=False) for _ in range(config.streams))
-        self.maps = nn.ModuleList(maps)
+        wide, width, tokens = PARTS * vision.hidden_size, config.mixer_width, config.visual_tokens
+        self.offsets = nn.Parameter(torch.zeros(config.streams, PARTS), requires_grad=False)
+        self.scales = nn.Parameter(torch.ones(config.streams, PARTS), requires_grad=False)
+        self.maps = nn.ModuleList(nn.Linear(wide, text.hidden_size, bias=False) for _ in range(config.streams))
+        self.places = nn.Parameter(torch.zeros(tokens, text.hidden_size))
+        self.enter = nn.ModuleList(nn.Linear(wide, width) for _ in range(config.streams))
+        self.positions = nn.Parameter(torch.zeros(tokens, width))
+        self.mixer = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, config.mixer_heads, 4 * width, 0.1, nn.functional.gelu, batch_first=True, norm_first=True
+            )
+            for _ in range(config.mixer_depth)
+        )
+        self.leave = nn.Linear(width, text.hidden_size)
 
-    def forward(self, streams: list[torch.Tensor]) -> torch.Tensor:
-        """Map streams of shape (B, cells, width) each and put them in a row: (B, streams * cells, D)."""
-        return torch.cat([project(stream) for project, stream in zip(self.maps, streams, strict=True)], dim=1)
+    def forward(self, streams: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Turn streams of shape (B, cells, PARTS * width) each into visual tokens (B, streams * cells, D)."""
+        return self.tokens(*self.mix(streams))
+
+    def mix(self, streams: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return the standardised streams and what the blocks made of them, (B, tokens, mixer_width)."""
+        standard = [self._standardise(index, stream) for index, stream in enumerate(streams)]
+        entered = [enter(stream) for enter, stream in zip(self.enter, standard, strict=True)]
+        mixed = torch.cat(entered, dim=1) + self.positions
+        for block in self.mixer:
+            mixed = block(mixed)
+        return standard, mixed
+
+    def tokens(self, standard: Sequence[torch.Tensor], mixed: torch.Tensor) -> torch.Tensor:
+        """Return the visual tokens from what :meth:`mix` returned."""
+        mapped = [project(stream) for project, stream in zip(self.maps, standard, strict=True)]
+        return torch.cat(mapped, dim=1) + self.places + self.leave(mixed)
+
+    def _standardise(self, index: int, stream: torch.Tensor) -> torch.Tensor:
+        parts = stream.unflatten(-1, (PARTS, -1))
+        return ((parts - self.offsets[index, :, None]) / self.scales[index, :, None]).flatten(-2)
 
 
 class MotionInternVLModel(InternVLModel):
@@ -94,30 +134,37 @@ class MotionInternVLModel(InternVLModel):
 
     def get_segment_tokens(self, pixel_values: torch.Tensor) -> SegmentTokens:
         """Turn pixel values (B, K, 3, H, W) into the visual tokens of B segments, with K of at least 1."""
-        config = self.config
         features = self.block_features(pixel_values)
-        streams, departures = [], []
-        for block in config.appearance_blocks:
-            patches = features[block]
-            cells = self._cells(patches.mean(dim=1), nn.functional.adaptive_avg_pool2d)
-            streams.append(nn.functional.layer_norm(cells, cells.shape[-1:]))
-            moved = departure(patches).mean(dim=1).unsqueeze(-1)
+        streams = self.streams(features)
+        departures = []
+        for block in self.config.appearance_blocks:
+            moved = departure(features[block]).mean(dim=1).unsqueeze(-1)
             departures.append(self._cells(moved, nn.functional.adaptive_avg_pool2d)[..., 0])
-        for block, offset, scale in zip(config.motion_blocks, config.motion_offsets, config.motion_scales, strict=True):
-            streams.append((self._differences(features[block]) - offset) / scale)
         motion = torch.stack(departures).mean(dim=0).repeat(1, len(streams))
         return SegmentTokens(self.multi_modal_projector(streams), motion)
 
-    def raw_motion(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:
-        """Return each motion block's differences (B, cells, width) before offset and scale."""
-        features = self.block_features(pixel_values)
-        return {block: self._differences(features[block]) for block in self.config.motion_blocks}
+    def streams(self, features: dict[int, torch.Tensor]) -> list[torch.Tensor]:
+        """Turn patch features (B, K, rows, columns, width) of blocks into streams (B, cells, PARTS * width).
 
-    def _differences(self, patches: torch.Tensor) -> torch.Tensor:
-        """Turn patches (B, K, rows, columns, width) into what changes in each cell: (B, cells, width)."""
-        # A single frame has no consecutive one: nothing has been seen to move, and the mean is of nothing.
-        steps = patches.diff(dim=1).abs().sum(dim=1) / max(1, patches.shape[1] - 1)
-        return self._cells(steps, nn.functional.adaptive_max_pool2d)
+        An appearance stream holds what is there on average, normalised per cell, and how the last third of the frames
+        differs from the first. A motion stream holds the mean over time and the largest of the absolute differences of
+        consecutive frames, each the maximum over its cell, so that a small mover is not averaged away.
+        """
+        streams = []
+        for block in self.config.appearance_blocks:
+            patches = features[block]
+            third = -(-patches.shape[1] // 3)
+            change = patches[:, -third:].mean(dim=1) - patches[:, :third].mean(dim=1)
+            mean = self._cells(patches.mean(dim=1), nn.functional.adaptive_avg_pool2d)
+            mean = nn.functional.layer_norm(mean, mean.shape[-1:])
+            streams.append(torch.cat([mean, self._cells(change, nn.functional.adaptive_avg_pool2d)], dim=-1))
+        for block in self.config.motion_blocks:
+            # A single frame has no consecutive one: nothing has been seen to move.
+            patches = features[block]
+            steps = patches.diff(dim=1).abs() if patches.shape[1] > 1 else torch.zeros_like(patches)
+            parts = (steps.mean(dim=1), steps.amax(dim=1))
+            streams.append(torch.cat([self._cells(p, nn.functional.adaptive_max_pool2d) for p in parts], dim=-1))
+        return streams
 
     def block_features(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:
         """Return the patch features (B, K, rows, columns, width) of every vision block that feeds a stream."""

@@ -1,4 +1,4 @@
-"""The closed-form projector: fixed orthonormal maps, nothing learned.
+"""Orthonormal maps from a closed form: where the projector's training starts.
 
 Each stream is mapped by rows of a Hadamard matrix with random signs, the same on every machine to the last bit
 (its entries are one number and its negative), and scaled by one constant so that a token is about as long as the
@@ -11,9 +11,31 @@ import numpy as np
 import scipy.linalg
 import torch
 from numpy.typing import NDArray
+from torch import nn
+
+from hiprobe.backbones.embedded.motion_internvl import PARTS, MotionInternVLConfig, StreamProjector
 
 EMBEDDING_NORM = 3.2
 """Mean norm of SmolLM2-135M's token embeddings, measured."""
+
+
+def closed_form_projector(config: MotionInternVLConfig, seed: int = 0) -> StreamProjector:
+    """Return a projector whose tokens are orthonormal maps of each stream's first part, as long as word embeddings.
+
+    Its transformer blocks, if the configuration has any, are random (by ``seed``) and add nothing yet.
+    """
+    torch.manual_seed(seed)
+    projector = StreamProjector(config)
+    with torch.no_grad():
+        for stream, linear in enumerate(projector.maps):
+            assert isinstance(linear, nn.Linear)
+            linear.weight.zero_()
+            width = linear.in_features // PARTS
+            linear.weight[:, :width] = orthonormal_map(width, linear.out_features, seed=stream)
+        projector.positions.normal_(0, 0.02)
+        projector.leave.weight.zero_()
+        projector.leave.bias.zero_()
+    return projector
 
 
 def orthonormal_map(width: int, target: int, seed: int) -> torch.Tensor:

@@ -1,0 +1,133 @@
+"""Generated scenes from unseen seeds: what the embedded backbone says about them, and how its layers separate them.
+
+Training uses seeds from 0; the calibration and test clips here start at seeds that no training run reaches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from hiprobe.backbones import Pooling
+from hiprobe.backbones.huggingface import VisualTokens
+from hiprobe.explain import EXPLAIN_PROMPT
+from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.probing import fit_scorer, saliency
+from tools.scenes.captions import EVENT_WORDS, count_people, named_events
+from tools.scenes.raster import Renderer
+from tools.scenes.seen import draw_seen
+from tools.training.features import FRAMES, clip_frames
+
+CALIBRATION_SEED, TEST_SEED = 200_000_000, 210_000_000
+COUNT_PROMPT = "How many people are there?"
+MAX_NEW_TOKENS = 40
+BATCH = 20
+POOLED: tuple[Pooling, ...] = ("last", "visual")
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Visual tokens of n clips, in batches, with the clips' events and people."""
+
+    tokens: list[VisualTokens]
+    events: list[str | None]
+    people: list[int]
+
+
+def draw(backbone: Any, seed: int, abnormal: int, normal: int) -> Drawn:
+    """Draw clips, every kind of event equally often, and run the vision side over them."""
+    kinds = list(EVENT_WORDS)
+    wanted: list[str | None] = [kinds[i % len(kinds)] for i in range(abnormal)]
+    wanted += [None] * normal
+    tokens, frames, people = [], [], []
+    with Renderer() as renderer:
+        for index, event in enumerate(wanted):
+            clip = draw_seen(seed + index, renderer, event)
+            frames.append(clip_frames(clip, renderer, backbone.info.frame_size))
+            people.append(clip.facts.n_people)
+            if len(frames) == BATCH or index == len(wanted) - 1:
+                tokens.append(visual_tokens(backbone, np.stack(frames)))
+                frames.clear()
+    return Drawn(tokens, wanted, people)
+
+
+@torch.inference_mode()
+def visual_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
+    """Visual tokens of frames (B, K, H, W, 3)."""
+    return backbone.visual_tokens(frames)
+
+
+def measure_text(backbone: Any, clips: Drawn) -> dict[str, Any]:
+    """Print the tables of what is named and counted; returns the numbers."""
+    texts = generate_all(backbone, clips.tokens, EXPLAIN_PROMPT)
+    counts = [count_people(text) for text in generate_all(backbone, clips.tokens, COUNT_PROMPT)]
+    named = [named_events(text) for text in texts]
+    abnormal = [i for i, event in enumerate(clips.events) if event]
+    normal = [i for i, event in enumerate(clips.events) if not event]
+    right = [clips.events[i] in named[i] for i in abnormal]
+    alarms = [bool(named[i]) for i in normal]
+    pairs = zip(counts, clips.people, strict=True)
+    within = [found is not None and abs(min(found, 8) - min(true, 8)) <= 1 for found, true in pairs]
+    each = {}
+    for kind in EVENT_WORDS:
+        mine = [i for i in abnormal if clips.events[i] == kind]
+        said = Counter(", ".join(sorted(named[i])) or "nothing" for i in mine if kind not in named[i])
+        each[kind] = {"clips": len(mine), "named": float(np.mean([kind in named[i] for i in mine])), "else": said}
+    print(f"\nGenerated scenes, {len(abnormal)} abnormal and {len(normal)} normal clips from unseen seeds\n")
+    print("| event | clips | named in the text | said instead |\n| --- | --- | --- | --- |")
+    for kind, row in each.items():
+        instead = ", ".join(f"{name} x{count}" for name, count in row["else"].most_common(3))
+        print(f"| {kind} | {row['clips']} | {row['named']:.0%} | {instead} |")
+    print(f"| all | {len(abnormal)} | {np.mean(right):.1%} | |")
+    print(
+        f"\nNormal clips described as abnormal: {np.mean(alarms):.1%}. People right within one: {np.mean(within):.1%}."
+    )
+    return {
+        "named": float(np.mean(right)),
+        "each": each,
+        "false_alarms": float(np.mean(alarms)),
+        "people_within_1": float(np.mean(within)),
+        "texts": [
+            {"event": event, "people": people, "text": text}
+            for event, people, text in zip(clips.events, clips.people, texts, strict=True)
+        ],
+    }
+
+
+def generate_all(backbone: Any, tokens: list[VisualTokens], prompt: str) -> list[str]:
+    """Answer the prompt about every clip, in batches."""
+    return [text for part in tokens for text in backbone.say(part, FRAMES, prompt, MAX_NEW_TOKENS)]
+
+
+def states_of(backbone: Any, clips: Drawn) -> dict[Pooling, NDArray[np.float32]]:
+    """Hidden states of every clip at every layer, (n, L, D) for each pooling."""
+    layers = range(1, backbone.info.layers + 1)
+    found = [backbone.read(part, FRAMES, DEFAULT_PROMPT, layers, POOLED) for part in clips.tokens]
+    return {pooling: np.concatenate([part[pooling] for part in found]) for pooling in POOLED}
+
+
+def measure_probing(backbone: Any, calibration: Drawn, test: Drawn) -> dict[str, Any]:
+    """Fit on the calibration clips, measure on the test clips, at every layer; prints a table."""
+    numbers: dict[str, Any] = {}
+    fitted_on, measured_on = (np.array([e is not None for e in c.events]) for c in (calibration, test))
+    groups = np.array([f"clip {i}" for i in range(len(fitted_on))])
+    fittings, tests = states_of(backbone, calibration), states_of(backbone, test)
+    for pooling in POOLED:
+        fitting, held_out = fittings[pooling], tests[pooling]
+        best = saliency(fitting, fitted_on).best
+        curve = []
+        for layer in range(fitting.shape[1]):
+            scorer = fit_scorer(fitting[:, layer], fitted_on, groups).scorer
+            curve.append(float(roc_auc_score(measured_on, scorer.scores(held_out[:, layer]))))
+        numbers[pooling] = {"layer": best + 1, "auc": curve[best], "best": max(curve), "curve": curve}
+        print(
+            f"\nProbing generated scenes, {pooling}: l* = {best + 1} by DLSP, AUC {curve[best]:.3f}; best layer "
+            f"{int(np.argmax(curve)) + 1} with {max(curve):.3f}; last layer {curve[-1]:.3f}"
+        )
+    return numbers

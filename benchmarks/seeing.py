@@ -1,0 +1,76 @@
+"""What training the projector brought: generated scenes, zero-shot text, layer curve, cost.
+
+    python -m benchmarks.seeing DATA [--work bench-out] [--only scenes|text|layers|cost]
+
+Needs the ``scenes`` extra. DATA holds ``surv_fight/`` as in :mod:`benchmarks.real_footage`, which measures probing on
+real footage. Prints Markdown tables and writes the numbers to ``--work``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED, draw, measure_probing, measure_text
+from benchmarks.layer_curve import measure_layer_curve
+from benchmarks.real_footage import read_videos
+from benchmarks.zero_shot_text import measure_zero_shot
+from hiprobe.backbones import load_backbone
+from hiprobe.files import write_text
+from hiprobe.pipeline import DEFAULT_PROMPT
+
+PER_CLASS, ROUNDS = 300, 15
+
+
+def measure_scenes(backbone: Any, per_class: int) -> dict[str, Any]:
+    """Text and probing on generated scenes from unseen seeds; a third as many clips more to fit on."""
+    test = draw(backbone, TEST_SEED, per_class, per_class)
+    calibration = draw(backbone, CALIBRATION_SEED, per_class // 3, per_class // 3)
+    return {"text": measure_text(backbone, test), "probing": measure_probing(backbone, calibration, test)}
+
+
+def measure_cost(backbone: Any) -> dict[str, float]:
+    """Seconds per segment of 8 frames, all layers and up to layer 10, and the peak memory of the process."""
+    frames = np.random.default_rng(0).integers(0, 256, (1, 8, *backbone.info.frame_size, 3), dtype=np.uint8)
+    numbers = {}
+    for name, layers in (("all layers", range(1, backbone.info.layers + 1)), ("up to layer 10", [10])):
+        backbone.hidden_states(frames, DEFAULT_PROMPT, layers, "last")
+        taken = []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            backbone.hidden_states(frames, DEFAULT_PROMPT, layers, "last")
+            taken.append(time.perf_counter() - began)
+        numbers[f"seconds per segment, {name}"] = float(np.median(taken))
+    numbers["peak memory, GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print("\n| cost | |\n| --- | --- |\n" + "\n".join(f"| {name} | {value:.2f} |" for name, value in numbers.items()))
+    return numbers
+
+
+def main() -> None:
+    """Run the measurements that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder with surv_fight/")
+    parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states and numbers")
+    parser.add_argument("--only", choices=["scenes", "text", "layers", "cost"], help="one of them")
+    parser.add_argument("--per-class", type=int, default=PER_CLASS, help="abnormal clips to draw, and normal ones")
+    options = parser.parse_args()
+    backbone = load_backbone(report=print)
+    measures = {
+        "cost": lambda: measure_cost(backbone),
+        "scenes": lambda: measure_scenes(backbone, options.per_class),
+        "text": lambda: measure_zero_shot(read_videos(options.data / "surv_fight"), backbone),
+        "layers": lambda: measure_layer_curve(read_videos(options.data / "surv_fight"), backbone, options.work),
+    }
+    for name, measure in measures.items():
+        if options.only in (None, name):
+            write_text(options.work / f"seeing-{name}.json", json.dumps(measure(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Put a trained projector into the package, as float16.
+
+python -m tools.training.ship --from runs/projector
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+TARGET = Path("src/hiprobe/backbones/embedded/projector.safetensors")
+LIMIT = 16_000_000  # bytes
+
+
+def main() -> None:
+    """Convert and write; a file above the limit is refused."""
+    parser = argparse.ArgumentParser(prog="python -m tools.training.ship", description=__doc__)
+    parser.add_argument("--from", dest="source", type=Path, required=True, help="folder that train wrote")
+    source = parser.parse_args().source / "projector.safetensors"
+    weights = {name: value.half() for name, value in load_file(source).items()}
+    size = sum(value.nbytes for value in weights.values())
+    if size > LIMIT:
+        raise SystemExit(f"{source}: {size} bytes as float16; at most {LIMIT} may ship")
+    save_file(weights, TARGET)
+    TARGET.chmod(0o644)
+    print(f"{TARGET}: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
