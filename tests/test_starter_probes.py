@@ -60,7 +60,7 @@ def test_what_ships_is_small_of_the_embedded_backbone_and_names_no_path(starter:
 
 def test_the_list_is_what_is_in_the_folder(starters: Path) -> None:
     assert [starter.name for starter in starter_probes()] == ["fight", "walkway-vehicles"]
-    assert "fight" in [starter.name for starter in SHIPPED]  # what detect uses when no probe is named
+    assert [starter.name for starter in SHIPPED] == ["fight", "walkway-vehicles"]
 
 
 def test_a_made_probe_and_its_card(starters: Path, labelled: Labelled) -> None:
