@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.extraction import hidden_states
 from hiprobe.backbones import Pooling
-from hiprobe.backbones.embedded.assembly import embedded_folder
+from hiprobe.backbones.embedded.assembly import TRAINED, embedded_folder
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 from hiprobe.backbones.embedded.projection import closed_form_projector
 from hiprobe.backbones.registry import cache_folder
@@ -40,13 +40,14 @@ def untrained_backbone() -> EmbeddedBackbone:
 
 
 def measure_layer_curve(splits: dict[str, list[LabelledVideo]], backbone: Any, work: Path) -> dict[str, Any]:
-    """Print, for both projectors and two poolings, AUC at l*, at the last layer, and a 95% interval between."""
+    """Print, for each projector there is and two poolings, AUC at l*, at the last layer, and a 95% interval between."""
     videos = [video for split in splits.values() for video in split]
     numbers: dict[str, Any] = {}
     print("\n| projector | pooling | l* chosen by | AUC at l* | AUC at the last layer | difference, 95% by bootstrap |")
     print("| --- | --- | --- | --- | --- | --- |")
     poolings: tuple[Pooling, ...] = ("last", "visual")
-    for title, reader in (("untrained", untrained_backbone()), ("trained", backbone)):
+    readers = {"untrained": untrained_backbone(), "trained": backbone} if TRAINED else {"untrained": backbone}
+    for title, reader in readers.items():
         for pooling in poolings:
             features = hidden_states(videos, reader, work, pooling)
             counts = [len(item.states) for item in features]

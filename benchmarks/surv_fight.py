@@ -16,7 +16,7 @@ from hiprobe.datasets import LabelledVideo
 from hiprobe.probing import fit_scorer, group_folds, layer_auc, out_of_fold_scores, saliency
 
 SEEDS = (0, 1, 2)
-POOLINGS_MEASURED: tuple[Pooling, ...] = ("last", "visual")
+POOLINGS_MEASURED: tuple[Pooling, ...] = ("motion", "last", "visual")
 LAYER_C = 1e-3
 
 Choose = Callable[[NDArray[np.intp]], NDArray[np.float32]]

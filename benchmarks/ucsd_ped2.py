@@ -26,7 +26,7 @@ from hiprobe.video import open_video
 FITTED_TESTS = 4
 NORMAL_FOLDS = 4
 THRESHOLDS = ("calibrated", "adaptive")
-POOLINGS_MEASURED: tuple[Pooling, ...] = ("last", "visual")
+POOLINGS_MEASURED: tuple[Pooling, ...] = ("last", "motion", "visual")
 
 
 def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone, work: Path) -> dict[str, Any]:

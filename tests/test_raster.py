@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -17,17 +15,6 @@ from tools.scenes.world import Camera
 
 RED, GREEN, GREY = (0.9, 0.1, 0.1), (0.1, 0.9, 0.1), (0.6, 0.6, 0.6)
 SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    pytest.importorskip("moderngl", reason="the scene generator's renderer needs moderngl")
-    try:
-        made = Renderer()
-    except Exception as error:
-        pytest.skip(f"no EGL context can be made here: {error}")
-    with made:
-        yield made
 
 
 def stage(*parts: Part, puffs: tuple[Puffs, ...] = ()) -> Stage:

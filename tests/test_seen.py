@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -13,17 +11,6 @@ from tools.scenes.seen import LEAST, draw_seen, seen_share
 from tools.scenes.sensor import expose
 
 pytest.importorskip("pybullet_data", reason="the motion capture comes with pybullet")
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    pytest.importorskip("moderngl", reason="the scene generator's renderer needs moderngl")
-    try:
-        made = Renderer()
-    except Exception as error:
-        pytest.skip(f"no EGL context can be made here: {error}")
-    with made:
-        yield made
 
 
 def test_the_same_seed_gives_the_same_pictures(renderer: Renderer) -> None:

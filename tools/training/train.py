@@ -87,6 +87,7 @@ class Trainer:
         self.image_token = tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>")
         self.projector: StreamProjector = closed_form_projector(model.config, settings.seed)
         self._standardise()
+        torch.manual_seed(settings.seed)
         self.heads = Heads(model.config.mixer_width)
         self.random = torch.Generator().manual_seed(settings.seed)
 

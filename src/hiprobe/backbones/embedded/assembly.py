@@ -31,7 +31,7 @@ from hiprobe.errors import BackboneError, OutputError
 PROJECTOR = resources.files("hiprobe.backbones.embedded").joinpath("projector.safetensors")
 """The trained projector, float16, made by tools/training; while there is none, the closed form serves."""
 
-_TRAINED = PROJECTOR.is_file()
+TRAINED = PROJECTOR.is_file()
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Recipe:
     version: int = 2
     vision_sha256: str = VISION.member_sha256
     language_sha256: str = LANGUAGE.member_sha256
-    projector: str = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if _TRAINED else "closed-form orthonormal"
+    projector: str = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if TRAINED else "closed-form orthonormal"
     image_size: int = 168
     appearance_blocks: tuple[int, ...] = (10,)
     motion_blocks: tuple[int, ...] = (4, 10)
@@ -53,7 +53,7 @@ class Recipe:
     closed_form_scales: tuple[float, ...] = (1.0, 0.0143, 0.0791)
     token_grid: int = 4
     mixer_width: int = 256
-    mixer_depth: int = 2 if _TRAINED else 0
+    mixer_depth: int = 2 if TRAINED else 0
     mixer_heads: int = 4
 
     @property
@@ -146,7 +146,7 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     tower = read_vision_weights(vision, RECIPE.vision_blocks, RECIPE.image_size)
     weights = {f"model.language_model.{name}": weight for name, weight in file.weights().items()}
     weights |= {f"model.vision_tower.{name}": weight for name, weight in tower.items()}
-    projector = load(PROJECTOR.read_bytes()) if _TRAINED else _closed_form(config)
+    projector = load(PROJECTOR.read_bytes()) if TRAINED else _closed_form(config)
     weights |= {f"model.multi_modal_projector.{name}": weight.float() for name, weight in projector.items()}
     weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
     problems = model.load_state_dict(weights, strict=False, assign=True)

@@ -24,9 +24,9 @@ def closed_form_projector(config: MotionInternVLConfig, seed: int = 0) -> Stream
 
     Its transformer blocks, if the configuration has any, are random (by ``seed``) and add nothing yet.
     """
-    torch.manual_seed(seed)
-    projector = StreamProjector(config)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        projector = StreamProjector(config)
         for stream, linear in enumerate(projector.maps):
             assert isinstance(linear, nn.Linear)
             linear.weight.zero_()
