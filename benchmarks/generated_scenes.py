@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
@@ -17,12 +19,14 @@ from sklearn.metrics import roc_auc_score
 from hiprobe.backbones import Pooling
 from hiprobe.backbones.huggingface import VisualTokens
 from hiprobe.explain import EXPLAIN_PROMPT
+from hiprobe.files import atomic_path
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import fit_scorer, saliency
-from tools.scenes.captions import EVENT_WORDS, count_people, named_events
+from tools.scenes.captions import EVENT_WORDS, called_abnormal, count_people, named_events
 from tools.scenes.raster import Renderer
 from tools.scenes.seen import draw_seen
 from tools.training.features import FRAMES, clip_frames
+from tools.training.slots import CROWD
 
 CALIBRATION_SEED, TEST_SEED = 200_000_000, 210_000_000
 COUNT_PROMPT = "How many people are there?"
@@ -40,21 +44,31 @@ class Drawn:
     people: list[int]
 
 
-def draw(backbone: Any, seed: int, abnormal: int, normal: int) -> Drawn:
-    """Draw clips, every kind of event equally often, and run the vision side over them."""
+def draw(backbone: Any, seed: int, abnormal: int, normal: int, work: Path) -> Drawn:
+    """Draw clips, every kind of event equally often, and run the vision side over them; pictures stay in ``work``."""
     kinds = list(EVENT_WORDS)
     wanted: list[str | None] = [kinds[i % len(kinds)] for i in range(abnormal)]
     wanted += [None] * normal
-    tokens, frames, people = [], [], []
-    with Renderer() as renderer:
-        for index, event in enumerate(wanted):
-            clip = draw_seen(seed + index, renderer, event)
-            frames.append(clip_frames(clip, renderer, backbone.info.frame_size))
-            people.append(clip.facts.n_people)
-            if len(frames) == BATCH or index == len(wanted) - 1:
-                tokens.append(visual_tokens(backbone, np.stack(frames)))
-                frames.clear()
+    frames, people = _pictures(seed, wanted, backbone.info.frame_size, work)
+    tokens = [visual_tokens(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
     return Drawn(tokens, wanted, people)
+
+
+def _pictures(
+    seed: int, wanted: list[str | None], size: tuple[int, int], work: Path
+) -> tuple[NDArray[np.uint8], list[int]]:
+    path = work / f"scenes-{seed}-{len(wanted)}.safetensors"
+    if not path.exists():
+        frames, people = [], []
+        with Renderer() as renderer:
+            for index, event in enumerate(wanted):
+                clip, _ = draw_seen(seed + index, renderer, event)
+                frames.append(clip_frames(clip, renderer, size))
+                people.append(clip.facts.n_people)
+        with atomic_path(path) as temporary:
+            safetensors.numpy.save_file({"frames": np.stack(frames), "people": np.array(people)}, temporary)
+    loaded = safetensors.numpy.load_file(path)
+    return loaded["frames"], loaded["people"].tolist()
 
 
 @torch.inference_mode()
@@ -66,14 +80,14 @@ def visual_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
 def measure_text(backbone: Any, clips: Drawn) -> dict[str, Any]:
     """Print the tables of what is named and counted; returns the numbers."""
     texts = generate_all(backbone, clips.tokens, EXPLAIN_PROMPT)
-    counts = [count_people(text) for text in generate_all(backbone, clips.tokens, COUNT_PROMPT)]
+    counts = [_count(text) for text in generate_all(backbone, clips.tokens, COUNT_PROMPT)]
     named = [named_events(text) for text in texts]
     abnormal = [i for i, event in enumerate(clips.events) if event]
     normal = [i for i, event in enumerate(clips.events) if not event]
     right = [clips.events[i] in named[i] for i in abnormal]
-    alarms = [bool(named[i]) for i in normal]
+    alarms = [called_abnormal(texts[i]) for i in normal]
     pairs = zip(counts, clips.people, strict=True)
-    within = [found is not None and abs(min(found, 8) - min(true, 8)) <= 1 for found, true in pairs]
+    within = [found is not None and abs(min(found, CROWD) - min(true, CROWD)) <= 1 for found, true in pairs]
     each = {}
     for kind in EVENT_WORDS:
         mine = [i for i in abnormal if clips.events[i] == kind]
@@ -98,6 +112,12 @@ def measure_text(backbone: Any, clips: Drawn) -> dict[str, Any]:
             for event, people, text in zip(clips.events, clips.people, texts, strict=True)
         ],
     }
+
+
+def _count(text: str) -> int | None:
+    """How many people the text says there are; captions call so many as CROWD, or more, a crowd."""
+    found = count_people(text)
+    return CROWD if found is None and ("crowd" in text or "many people" in text) else found
 
 
 def generate_all(backbone: Any, tokens: list[VisualTokens], prompt: str) -> list[str]:

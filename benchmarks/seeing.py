@@ -17,25 +17,30 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.extraction import Remembering
 from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED, draw, measure_probing, measure_text
 from benchmarks.layer_curve import measure_layer_curve
 from benchmarks.real_footage import read_videos
 from benchmarks.zero_shot_text import measure_zero_shot
-from hiprobe.backbones import load_backbone
+from hiprobe.backbones import cache_folder, load_backbone
+from hiprobe.backbones.embedded.assembly import embedded_folder
+from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 from hiprobe.files import write_text
 from hiprobe.pipeline import DEFAULT_PROMPT
 
 PER_CLASS, ROUNDS = 300, 15
 
 
-def measure_scenes(backbone: Any, per_class: int) -> dict[str, Any]:
+def measure_scenes(backbone: Any, per_class: int, work: Path) -> dict[str, Any]:
     """Text and probing on generated scenes from unseen seeds; a third as many clips more to fit on."""
-    test = draw(backbone, TEST_SEED, per_class, per_class)
-    calibration = draw(backbone, CALIBRATION_SEED, per_class // 3, per_class // 3)
-    return {"text": measure_text(backbone, test), "probing": measure_probing(backbone, calibration, test)}
+    work.mkdir(parents=True, exist_ok=True)
+    test = draw(backbone, TEST_SEED, per_class, per_class, work)
+    text = measure_text(backbone, test)
+    calibration = draw(backbone, CALIBRATION_SEED, per_class // 3, per_class // 3, work)
+    return {"text": text, "probing": measure_probing(backbone, calibration, test)}
 
 
-def measure_cost(backbone: Any) -> dict[str, float]:
+def measure_cost(backbone: EmbeddedBackbone) -> dict[str, float]:
     """Seconds per segment of 8 frames, all layers and up to layer 10, and the peak memory of the process."""
     frames = np.random.default_rng(0).integers(0, 256, (1, 8, *backbone.info.frame_size, 3), dtype=np.uint8)
     numbers = {}
@@ -60,10 +65,10 @@ def main() -> None:
     parser.add_argument("--only", choices=["scenes", "text", "layers", "cost"], help="one of them")
     parser.add_argument("--per-class", type=int, default=PER_CLASS, help="abnormal clips to draw, and normal ones")
     options = parser.parse_args()
-    backbone = load_backbone(report=print)
+    backbone = Remembering(load_backbone(report=print))
     measures = {
-        "cost": lambda: measure_cost(backbone),
-        "scenes": lambda: measure_scenes(backbone, options.per_class),
+        "cost": lambda: measure_cost(EmbeddedBackbone(embedded_folder(cache_folder()))),
+        "scenes": lambda: measure_scenes(backbone, options.per_class, options.work),
         "text": lambda: measure_zero_shot(read_videos(options.data / "surv_fight"), backbone),
         "layers": lambda: measure_layer_curve(read_videos(options.data / "surv_fight"), backbone, options.work),
     }

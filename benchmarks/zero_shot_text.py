@@ -10,7 +10,7 @@ from benchmarks.generated_scenes import BATCH, generate_all, visual_tokens
 from hiprobe.datasets import LabelledVideo
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.video import Segment, open_video, sample_segments
-from tools.scenes.captions import named_events
+from tools.scenes.captions import called_abnormal, named_events
 from tools.training.features import FRAMES
 
 PRINTED, SEED = 20, 0
@@ -28,7 +28,7 @@ def measure_zero_shot(splits: dict[str, list[LabelledVideo]], backbone: Any) -> 
     texts = generate_all(backbone, tokens, EXPLAIN_PROMPT)
     fights = np.array([video.is_abnormal for video in videos])
     said = np.array(["fight" in named_events(text) for text in texts])
-    anything = np.array([bool(named_events(text)) for text in texts])
+    anything = np.array([called_abnormal(text) for text in texts])
     print(f"\nZero-shot text, Surveillance Camera Fight ({fights.sum()} fights, {(~fights).sum()} normal clips)\n")
     print("| said | of the fights | of the normal clips |\n| --- | --- | --- |")
     print(f"| a fight | {said[fights].mean():.1%} | {said[~fights].mean():.1%} |")

@@ -9,7 +9,7 @@ import pytest
 
 from tools.scenes import brawls
 from tools.scenes.bodies import draw_body
-from tools.scenes.captions import PROMPTS, answers, caption, count_people, named_events
+from tools.scenes.captions import PROMPTS, answers, called_abnormal, caption, count_people, named_events
 from tools.scenes.clips import Clip, draw_clip
 from tools.scenes.facts import EVENT_KINDS, Facts, PersonFact
 from tools.scenes.incidents import fall
@@ -198,3 +198,28 @@ def test_answers_agree_with_the_event() -> None:
             expected = {event} if event else set()
             assert named_events(first) == named_events(second) == expected
             assert all(named_events(answer) <= expected for _, answer in pairs)
+
+
+@pytest.mark.parametrize(
+    ("text", "abnormal"),
+    [
+        ("Two people are in a shop, and nothing is unusual.", False),
+        ("There is nothing abnormal. One person is walking.", False),
+        ("Nothing out of the ordinary happens.", False),
+        ("A person is walking, which is unusual.", True),
+        ("This is not normal here.", True),
+        ("People fight in a hall.", True),
+        ("No fight is seen; all is normal.", False),
+    ],
+)
+def test_a_text_calls_a_clip_abnormal_or_not(text: str, abnormal: bool) -> None:
+    assert called_abnormal(text) == abnormal
+
+
+def test_every_answer_to_our_own_prompts_says_whether_its_clip_is_abnormal() -> None:
+    rng = np.random.default_rng(0)
+    for event in (None, *EVENT_KINDS):
+        facts = clip(1, event).facts
+        for _ in range(10):
+            for prompt, text in answers(facts, rng)[:4]:
+                assert called_abnormal(text) == (event is not None), (prompt, text)

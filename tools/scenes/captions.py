@@ -74,6 +74,15 @@ def named_events(text: str) -> set[str]:
     return {event for event, pattern in _WORDS.items() if pattern.search(plain)}
 
 
+_UNUSUAL = re.compile(r"\b(?:unusual|abnormal|not normal|out of the ordinary|should not happen)\b")
+_CALM = re.compile(r"\b(?:nothing|no|not|none|neither|nor|isn't|without)\b(?! normal)[^.,;:!?]*")
+
+
+def called_abnormal(text: str) -> bool:
+    """Whether a text names an event, or says without denial that something is unusual."""
+    return bool(named_events(text) or _UNUSUAL.search(_CALM.sub(" ", text.lower())))
+
+
 _NOUNS = r"(?:people|persons?|men|man|women|woman|child|children|kids?|pedestrians?|individuals?|boys?|girls?|adults?)"
 _ADJECTIVES = r"(?:(?!(?:with|of|between|to|in|and|where|who|that|among|on)\b)\w+\s+){0,2}?"
 _VALUES = {word: value for value, word in enumerate(NUMBERS)} | {str(k): k for k in range(100)} | {"a couple of": 2}

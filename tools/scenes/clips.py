@@ -22,8 +22,8 @@ NORMAL_SHARE = 0.42
 NORMAL_ON_ROADS = 0.75  # a dashcam meets little but traffic; 0.45 in all
 # How often an event is drawn, among abnormal clips.
 ODDS = {
-    "fight": 0.34, "fall": 0.12, "run": 0.06, "scatter": 0.06, "crawl": 0.06, "car": 0.06, "bicycle": 0.06,
-    "cart": 0.06, "object": 0.06, "smoke": 0.06, "fire": 0.06,
+    "fight": 0.24, "fall": 0.10, "run": 0.08, "scatter": 0.07, "crawl": 0.07, "car": 0.08, "bicycle": 0.08,
+    "cart": 0.08, "object": 0.08, "smoke": 0.06, "fire": 0.06,
 }  # fmt: skip
 ATTEMPTS = 6  # to find room for an incident
 PLACES = 40  # to find a place that suits it
@@ -111,7 +111,7 @@ def _before(path: Array, eyes: Array, focus: Array) -> int:
 
 def _focus(scene: Scene, rng: Generator) -> Array | None:
     """Where the clip's main thing happens: well in view, and nothing before it; None if there is no such place."""
-    large = rng.random() < 0.65
+    large = rng.random() < 0.75
     for margin, tall in ((0.16, (0.27 if large else 0.13, 0.85)), (0.05, (0.06, 1.5))):
         for _ in range(6):
             at = scene.spot(rng, margin, tall)
@@ -220,7 +220,9 @@ def _facts(scene: Scene, sensor_grey: bool, event: str | None, detail: str, focu
         low = 0.25 if figure.action in ("fall", "crawl") else 0.8
         if scene.sees(at, 0.0, low) and not scene.hidden(np.array([[*at, low], [*at, 1.4 * figure.body.scale]])).all():
             who = "child" if figure.body.child else "person"
-            people.append(PersonFact(figure.body.colour, who, figure.action, scene.where(at), figure.moving))
+            shown = scene.view.project(np.array([*at, low]))[:2] / (scene.view.width, scene.view.height)
+            spot = (float(shown[0]), float(shown[1]))
+            people.append(PersonFact(figure.body.colour, who, figure.action, scene.where(at), figure.moving, spot))
     vehicles = tuple(ride.word for ride in scene.rides if scene.sees(ride.route.at(half), -0.05, 0.7))
     place = scene.place
     drive = float(np.linalg.norm(place.camera(scene.duration).eye - place.camera(0.0).eye))

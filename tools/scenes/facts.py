@@ -23,6 +23,8 @@ class PersonFact:
         ``left``, ``middle``, ``right``, ``far`` or ``near``.
     moving : bool
         Whether the person changes place.
+    at : tuple of float
+        Where in the picture the body's middle is: column and row, fractions of its size.
     """
 
     colour: str
@@ -30,6 +32,7 @@ class PersonFact:
     action: str
     where: str
     moving: bool
+    at: tuple[float, float] = (0.5, 0.5)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,36 @@ def _remap(size: int, bend: int) -> NDArray[np.int64]:
     return (rows * size + columns).ravel()
 
 
+def _draw_bend(rng: Generator) -> int:
+    return int(rng.integers(4, 24)) if rng.random() < 0.35 else 0
+
+
+def recorded_map(marked: NDArray[np.bool_], sensor: Sensor) -> NDArray[np.bool_]:
+    """Where in the recorded picture what is marked in the rendered one (size, size) comes to lie."""
+    size = len(marked)
+    bend = _draw_bend(np.random.default_rng([sensor.seed, 5]))
+    if bend:
+        marked = marked.ravel()[_remap(size, bend)].reshape(size, size)
+    high, wide = int(sensor.bars[0] * size), int(sensor.bars[1] * size)
+    if high or wide:
+        inner = Image.fromarray(marked).resize((size - 2 * wide, size - 2 * high), Image.Resampling.NEAREST)
+        marked = np.zeros_like(marked)
+        marked[high : size - high, wide : size - wide] = np.asarray(inner)
+    return marked
+
+
+def recorded_at(at: tuple[float, float], sensor: Sensor) -> tuple[float, float]:
+    """Where in the recorded picture a point of the rendered one lies; column and row as fractions of its size."""
+    k = _draw_bend(np.random.default_rng([sensor.seed, 5])) / 100
+    source = 2 * np.array(at) - 1
+    point = source
+    for _ in range(8):  # the bend is given from the recorded picture to the rendered one: turned round by iteration
+        point = source * (1 + 2 * k) / (1 + k * float(point @ point))
+    column, row = (point + 1) / 2
+    high, wide = sensor.bars
+    return float(wide + column * (1 - 2 * wide)), float(high + row * (1 - 2 * high))
+
+
 @lru_cache(maxsize=8)
 def _rim(size: int) -> NDArray[np.float32]:
     """Squared distance from the middle, 1 in the corners, (size, size, 1)."""
@@ -146,7 +176,7 @@ def expose(frames: Frames, sensor: Sensor) -> Frames:
     """The frames (n, size, size, 3) as recorded; the same for the same sensor."""
     rng = np.random.default_rng([sensor.seed, 5])
     count, size = len(frames), frames.shape[1]
-    bend = int(rng.integers(4, 24)) if rng.random() < 0.35 else 0
+    bend = _draw_bend(rng)
     tempo = float(rng.uniform(0.2, 1.0))  # s between frames, for the clock only
     if bend:
         frames = frames.reshape(count, size * size, 3)[:, _remap(size, bend)].reshape(frames.shape)

@@ -28,7 +28,7 @@ def main() -> None:
     shown = []
     with Renderer() as renderer:
         for seed in range(options.seed, options.seed + options.clips):
-            clip = draw_seen(seed, renderer, event)
+            clip, _ = draw_seen(seed, renderer, event)
             times = [moment * clip.stage.duration for moment in MOMENTS]
             shown.append(np.concatenate(list(expose(renderer.frames(clip.stage, times, SIZE), clip.stage.sensor)), 1))
             print(f"{seed}: {caption(clip.facts, np.random.default_rng(seed))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,6 +42,10 @@ class Camera:
 
     def axes(self) -> Array:
         """Rows right, up and backward, (3, 3)."""
+        return self._axes
+
+    @cached_property
+    def _axes(self) -> Array:
         back = self.eye - self.target
         back = back / np.linalg.norm(back)
         right = np.cross([0.0, 0.0, 1.0], back)

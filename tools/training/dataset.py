@@ -1,17 +1,22 @@
-"""Clips as the projector is trained on them: streams, and what can be said about them."""
+"""Clips as the projector is trained on them: what the vision tower saw, reduced, and what is true of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-STREAMS = ("appearance.8", "appearance.10", "motion.4", "motion.8", "motion.10")
+from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration, StreamProjector
+from tools.scenes.facts import Facts, PersonFact
+
+BLOCKS = (4, 8)
+"""Blocks of the vision tower whose patch features are kept."""
+BASIS_CLIPS = 512  # that the directions and the streams' constants are measured on
 
 
 @dataclass(frozen=True)
@@ -21,19 +26,16 @@ class ClipRecord:
     Attributes
     ----------
     seed : int
-        Of :func:`tools.scenes.clips.draw_clip`.
-    event : str or None
-        The kind of event; None if all is normal.
-    people : int
-        In the picture.
-    answers : tuple of (question, answer)
-        Several wordings.
+        Of :func:`tools.scenes.seen.draw_seen`.
+    facts : Facts
+        What is true of it.
+    spots : tuple of (column, row)
+        Where in the recorded picture each person of the facts is, as fractions of its size.
     """
 
     seed: int
-    event: str | None
-    people: int
-    answers: tuple[tuple[str, str], ...]
+    facts: Facts
+    spots: tuple[tuple[float, float], ...]
 
     def to_json(self) -> str:
         """One line."""
@@ -43,7 +45,14 @@ class ClipRecord:
     def from_json(cls, line: str) -> ClipRecord:
         """The reverse of :meth:`to_json`."""
         found: dict[str, Any] = json.loads(line)
-        return cls(found["seed"], found["event"], found["people"], tuple((q, a) for q, a in found["answers"]))
+        facts = found["facts"]
+        people = tuple(PersonFact(**{**person, "at": tuple(person["at"])}) for person in facts.pop("people"))
+        words, vehicles = tuple(facts.pop("words")), tuple(facts.pop("vehicles"))
+        return cls(
+            found["seed"],
+            Facts(**facts, people=people, words=words, vehicles=vehicles),
+            tuple((column, row) for column, row in found["spots"]),
+        )
 
 
 def shard_paths(folder: Path, index: int) -> tuple[Path, Path]:
@@ -59,24 +68,82 @@ def shards(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """Records of n clips and the streams chosen, float16 (n, cells, features) each."""
+    """n clips.
+
+    Attributes
+    ----------
+    records : tuple of ClipRecord
+    reduced : Tensor of shape (n, K, rows, columns, reduced)
+        What the observer reads, float16.
+    streams : list of Tensor of shape (n, cells, features)
+        What the linear maps read, float16.
+    events : Tensor of shape (n, 2, rows, columns)
+        Which share of each patch the event changes, at two moments.
+    """
 
     records: tuple[ClipRecord, ...]
-    streams: tuple[torch.Tensor, ...]
-
-    def batch(self, indices: torch.Tensor, flipped: torch.Tensor) -> list[torch.Tensor]:
-        """The streams of some clips in float32; those where ``flipped`` is true are mirrored left to right."""
-        found = []
-        for stream in self.streams:
-            cells = stream[indices].float()
-            grid = round(cells.shape[1] ** 0.5)
-            mirrored = cells.unflatten(1, (grid, grid)).flip(2).flatten(1, 2)
-            found.append(torch.where(flipped[:, None, None], mirrored, cells))
-        return found
+    reduced: torch.Tensor
+    streams: list[torch.Tensor]
+    events: torch.Tensor
 
 
-def load_clips(folder: Path, streams: Sequence[str], limit: int | None = None) -> Clips:
-    """Read the complete shards of a folder.
+def measure_basis(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:
+    """Set what the projector does not learn from the first clips: averages, directions, offsets and scales.
+
+    A direction is divided by the root of its deviation, so that rare differences count more than they would, and
+    common ones still more than noise.
+    """
+    features: dict[int, list[torch.Tensor]] = {block: [] for block in BLOCKS}
+    streams: list[list[torch.Tensor]] = []
+    for count, (path, _) in enumerate(shards(folder)):
+        loaded = load_file(path)
+        if count * len(loaded["event"]) >= BASIS_CLIPS:
+            break
+        whole = features_of(loaded)
+        streams.append(model.model.streams(whole))
+        for block, values in whole.items():
+            features[block].append(values[:, ::2].flatten(0, 3)[::3])
+    if not streams:
+        raise FileNotFoundError(f"{folder}: no shards; make some with python -m tools.training.features")
+    observer = projector.observer
+    for block, average, directions in zip(observer.blocks, observer.averages, observer.directions, strict=True):
+        values = torch.cat(features[block])
+        average.data.copy_(values.mean(dim=0))
+        centred = values - average
+        variances, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+        first = range(len(variances) - 1, len(variances) - 1 - len(directions), -1)
+        for row, index in enumerate(first):
+            directions.data[row] = vectors[:, index] / variances[index].clamp_min(1e-8) ** 0.25
+        share = float(variances[-len(directions) :].sum() / variances.sum())
+        print(f"block {block}: {len(directions)} directions hold {share:.0%} of the variance")
+    for index, stream in enumerate(map(torch.cat, zip(*streams, strict=True))):
+        parts = stream.unflatten(-1, (2, -1))
+        projector.offsets.data[index] = parts.mean(dim=(0, 1, 3))
+        projector.scales.data[index] = parts.std(dim=(0, 1, 3))
+
+
+def reduce_shards(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:
+    """Write beside each shard that has none yet what the projector reads of it, a fraction of its size."""
+    for path, _ in shards(folder):
+        target = path.with_name(path.name.replace("shard", "reduced"))
+        if target.exists():
+            continue
+        loaded = load_file(path)
+        features = features_of(loaded)
+        tensors = {f"stream.{i}": s.half() for i, s in enumerate(model.model.streams(features))}
+        tensors |= {"reduced": projector.observer.reduce(features).half(), "event": loaded["event"]}
+        save_file({k: v.contiguous() for k, v in tensors.items()}, target.with_suffix(".tmp"))
+        target.with_suffix(".tmp").replace(target)
+
+
+def features_of(loaded: dict[str, torch.Tensor]) -> dict[int, torch.Tensor]:
+    """The patch features (n, K, rows, columns, C) of a shard, by block."""
+    side = round(loaded[f"block.{BLOCKS[0]}"].shape[2] ** 0.5)
+    return {block: loaded[f"block.{block}"].float().unflatten(2, (side, side)) for block in BLOCKS}
+
+
+def load_clips(folder: Path, limit: int | None = None) -> Clips:
+    """Read the reduced shards of a folder.
 
     Raises
     ------
@@ -84,14 +151,17 @@ def load_clips(folder: Path, streams: Sequence[str], limit: int | None = None) -
         If there is none.
     """
     records: list[ClipRecord] = []
-    tensors: dict[str, list[torch.Tensor]] = {name: [] for name in streams}
-    for tensor_path, record_path in shards(folder):
-        if limit is not None and len(records) >= limit:
+    parts: list[dict[str, torch.Tensor]] = []
+    for path, lines in shards(folder):
+        reduced = path.with_name(path.name.replace("shard", "reduced"))
+        if not reduced.exists() or (limit is not None and len(records) >= limit):
             break
-        records += [ClipRecord.from_json(line) for line in record_path.read_text(encoding="utf-8").splitlines()]
-        loaded = load_file(tensor_path)
-        for name in streams:
-            tensors[name].append(loaded[name])
+        records += [ClipRecord.from_json(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+        parts.append(load_file(reduced))
     if not records:
-        raise FileNotFoundError(f"{folder}: no shards; make some with python -m tools.training.features")
-    return Clips(tuple(records), tuple(torch.cat(tensors[name]) for name in streams))
+        raise FileNotFoundError(f"{folder}: no reduced shards; run python -m tools.training.observe --scenes {folder}")
+    whole = {}
+    for name in list(parts[0]):  # one after the other, so that the whole is never held twice
+        whole[name] = torch.cat([part.pop(name) for part in parts])
+    streams = [whole[name] for name in sorted(whole) if name.startswith("stream.")]
+    return Clips(tuple(records), whole["reduced"], streams, whole["event"])
