@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,35 @@ import torch
 from numpy.typing import NDArray
 
 from hiprobe.backbones import Backbone, Pooling
+from hiprobe.backbones.base import POOLINGS
 from hiprobe.backbones.internvl import normalise
 from hiprobe.datasets import LabelledVideo
 from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
 from hiprobe.files import atomic_path
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.video import Sampling, iter_segments, open_video
+
+
+class Remembering:
+    """A Hugging Face backbone that runs once for all poolings, and remembers what it read of the same frames."""
+
+    def __init__(self, backbone: Any) -> None:
+        self._backbone = backbone
+        self._read: dict[str, dict[Pooling, NDArray[np.float32]]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
+
+    @torch.inference_mode()
+    def hidden_states(
+        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+    ) -> NDArray[np.float32]:
+        """As the backbone's own."""
+        key = hashlib.sha256(frames.tobytes() + repr((frames.shape, prompt, tuple(layers))).encode()).hexdigest()
+        if key not in self._read:
+            visual = self._backbone.visual_tokens(frames)
+            self._read[key] = self._backbone.read(visual, frames.shape[1], prompt, layers, POOLINGS)
+        return self._read[key][pooling]
 
 
 def hidden_states(videos: Sequence[LabelledVideo], backbone: Backbone, work: Path, pooling: Pooling) -> list[Features]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.extraction import hidden_states
+from benchmarks.extraction import Remembering, hidden_states
 from hiprobe.backbones import Pooling
 from hiprobe.backbones.embedded.assembly import TRAINED, embedded_folder
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
@@ -32,7 +32,11 @@ def untrained_backbone() -> EmbeddedBackbone:
     backbone = EmbeddedBackbone(embedded_folder(cache_folder()))
     inner = backbone._model.model
     fresh = closed_form_projector(backbone._model.config)
-    fresh.offsets.data, fresh.scales.data = inner.multi_modal_projector.offsets, inner.multi_modal_projector.scales
+    trained = inner.multi_modal_projector
+    # What is measured and not trained stays.
+    fresh.offsets.data, fresh.scales.data = trained.offsets, trained.scales
+    if backbone._model.config.slots:
+        fresh.observer.averages, fresh.observer.directions = trained.observer.averages, trained.observer.directions
     inner.multi_modal_projector = fresh.eval().requires_grad_(False)
     name = hashlib.sha256(b"untrained " + backbone.info.fingerprint.encode()).hexdigest()
     backbone._info = replace(backbone.info, fingerprint=name)
@@ -46,7 +50,9 @@ def measure_layer_curve(splits: dict[str, list[LabelledVideo]], backbone: Any, w
     print("\n| projector | pooling | l* chosen by | AUC at l* | AUC at the last layer | difference, 95% by bootstrap |")
     print("| --- | --- | --- | --- | --- | --- |")
     poolings: tuple[Pooling, ...] = ("last", "visual")
-    readers = {"untrained": untrained_backbone(), "trained": backbone} if TRAINED else {"untrained": backbone}
+    readers: dict[str, Any] = {"untrained": backbone}
+    if TRAINED:
+        readers = {"untrained": Remembering(untrained_backbone()), "trained": backbone}
     for title, reader in readers.items():
         for pooling in poolings:
             features = hidden_states(videos, reader, work, pooling)

@@ -13,7 +13,9 @@ import argparse
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
+from benchmarks.extraction import Remembering
 from benchmarks.surv_fight import measure_surv_fight
 from benchmarks.ucsd_ped2 import measure_ucsd_ped2
 from hiprobe.backbones import load_backbone
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["surv_fight", "ucsd_ped2"], help="one of the two")
     options = parser.parse_args()
     measures = {"surv_fight": measure_surv_fight, "ucsd_ped2": measure_ucsd_ped2}
-    backbone = load_backbone(report=print)
+    backbone: Any = Remembering(load_backbone(report=print))
     for name, measure in measures.items():
         if options.only in (None, name):
             numbers = measure(read_videos(options.data / name), backbone, options.work)

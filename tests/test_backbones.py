@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hiprobe.backbones import load_backbone
+from hiprobe.backbones.embedded.observer import tubelets_of
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.huggingface import sampled_fingerprint
 from hiprobe.backbones.internvl import InternVLBackbone, normalise
@@ -152,7 +153,7 @@ def test_motion_streams_follow_their_definition() -> None:
         segment = model.model.get_segment_tokens(pixels)
         hidden = model.model.vision_tower(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states
         one = model.model.get_segment_tokens(pixels[:, :1])
-    assert segment.tokens.shape == (2, model.config.visual_tokens, WIDTH) == (2, 8, WIDTH)
+    assert segment.tokens.shape == (2, model.config.visual_tokens, WIDTH) == (2, 8 + 2, WIDTH)
     first, second = (hidden[b][:, 1:].reshape(2, 3, 8, 8, 16) for b in (1, 2))
     for row in range(2):
         for column in range(2):
@@ -167,25 +168,54 @@ def test_motion_streams_follow_their_definition() -> None:
             torch.testing.assert_close(streams[1][:, place], torch.cat(parts, -1), atol=1e-5, rtol=1e-4)
             departed = (second - second.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, *cell].mean((1, 2))
             torch.testing.assert_close(segment.motion[:, place], departed)
-    assert torch.equal(segment.motion[:, :4], segment.motion[:, 4:])
+    assert torch.equal(segment.motion[:, :4], segment.motion[:, 4:8]) and (segment.motion[:, 8:] == 0).all()
     assert torch.isfinite(one.tokens).all() and (one.motion == 0).all()
 
 
-def test_the_projector_is_linear_maps_plus_what_the_blocks_add() -> None:
+def test_the_projector_is_linear_maps_then_a_token_per_slot() -> None:
     projector: Any = tiny_motion_internvl().model.multi_modal_projector
-    streams = [torch.randn(2, 4, 32) for _ in range(2)]
+    streams, features = [torch.randn(2, 4, 32) for _ in range(2)], {b: torch.randn(2, 8, 8, 8, 16) for b in (1, 2)}
     with torch.inference_mode():
         projector.offsets += torch.tensor([[0.5, 0.1], [0.2, -0.3]])
         projector.scales *= 2
-        projector.places.normal_()
-        whole = projector(streams)
-        projector.leave.weight.zero_()
-        projector.leave.bias.zero_()
+        for part in (projector.places, *projector.words, *projector.observer.directions):
+            part.normal_()
         parts = [s.unflatten(-1, (2, -1)) for s in streams]
         standard = [((p - o[:, None]) / 2).flatten(-2) for p, o in zip(parts, projector.offsets, strict=True)]
-        mapped = torch.cat([m(s) for m, s in zip(projector.maps, standard, strict=True)], dim=1) + projector.places
-        torch.testing.assert_close(projector(streams), mapped)
-        assert not torch.allclose(whole, mapped)
+        mapped = [m(s) for m, s in zip(projector.maps, standard, strict=True)]
+        observed = projector.observer(projector.observer.reduce(features))
+        said = [logits.softmax(-1) @ words for logits, words in zip(observed.logits, projector.words, strict=True)]
+        slots = torch.stack(said, dim=1) + projector.state(observed.states)
+        expected = torch.cat([*mapped, slots], dim=1) + projector.places
+        torch.testing.assert_close(projector(streams, features), expected)
+
+
+@torch.inference_mode()
+def test_the_observer_takes_the_nearest_frames_and_leaves_out_what_never_changes() -> None:
+    observer: Any = tiny_motion_internvl().model.multi_modal_projector.observer
+    reduced = torch.randn(2, 8, 8, 8, 7)
+    observed = observer(reduced)
+    assert observed.cells.shape == (2, 16, 8) and observed.states.shape == (2, 2, 16)
+    assert [logits.shape for logits in observed.logits] == [(2, 3), (2, 2)]
+    twice = observer(reduced.repeat_interleave(2, dim=1))
+    torch.testing.assert_close(twice.logits[0], observed.logits[0])
+    assert torch.isfinite(observer(reduced[:, :1]).states).all()
+    # Another camera's constant offset reaches the slots by the scene's token alone.
+    observer.scene[1].weight.zero_()
+    torch.testing.assert_close(observer(reduced + 3.0).cells, observer(reduced).cells, atol=1e-4, rtol=1e-4)
+
+
+def test_a_tubelet_holds_its_patches_and_how_much_they_change() -> None:
+    patches = torch.randn(2, 4, 6, 4, 3)
+    joined = tubelets_of(patches)
+    assert joined.shape == (2, 2, 6, 18)
+    own = patches[:, 2:4, 2:4, 2:4]  # the second moment, row 1 and column 1 of the cells
+    cell = joined[:, 1, 3]
+    torch.testing.assert_close(cell[:, :12], own.mean(1).flatten(1))
+    # The last frame has no next one: its last change counts again.
+    last = (patches[:, 3] - patches[:, 2]).abs()[:, 2:4, 2:4].flatten(1, 2)
+    torch.testing.assert_close(cell[:, 12:15], last.mean(1))
+    torch.testing.assert_close(cell[:, 15:], last.amax(1))
 
 
 def test_an_unknown_backbone_is_a_usage_error() -> None:

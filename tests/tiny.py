@@ -67,7 +67,7 @@ def tiny_internvl() -> InternVLForConditionalGeneration:
 
 
 def tiny_motion_internvl() -> MotionInternVLForConditionalGeneration:
-    """The embedded backbone's architecture: an appearance and a motion stream of 2 x 2 cells."""
+    """The embedded backbone's architecture: an appearance and a motion stream of 2 x 2 cells, and two slots."""
     vision, text = tiny_configs()
     torch.manual_seed(0)
     config = MotionInternVLConfig(
@@ -77,8 +77,11 @@ def tiny_motion_internvl() -> MotionInternVLForConditionalGeneration:
         appearance_blocks=[2],
         motion_blocks=[1],
         token_grid=2,
-        mixer_width=8,
-        mixer_depth=1,
-        mixer_heads=2,
+        observed_blocks=[1, 2],
+        reduced_widths=[3, 4],
+        observer_width=8,
+        observer_depth=1,
+        observer_heads=2,
+        slots=[3, 2],
     )
     return MotionInternVLForConditionalGeneration(config).eval()

@@ -2,16 +2,23 @@
 
 Run from the repository root (needs the ``scenes`` extra); every step resumes where it was cut off:
 
-    python -m tools.training.features --out runs/scenes --clips 12000     # render, encode, describe
-    python -m tools.training.train --scenes runs/scenes --out runs/projector
+    python -m tools.training.features --out runs/scenes --clips 6000      # render, encode, keep what is true
+    python -m tools.training.observe --scenes runs/scenes --out runs/observer
+    python -m tools.training.speak --scenes runs/scenes --observer runs/observer --out runs/projector
     python -m tools.training.ship --from runs/projector                     # into the package, float16
 
 ``features``
-    clips of :mod:`tools.scenes` to the streams that the projector reads, with questions and answers.
+    clips of :mod:`tools.scenes` to patch features and ground truth.
 ``dataset``
-    what was written, read back.
+    what was written, reduced and read back.
+``augment``
+    clips made different: mirrored, enlarged, at another pace.
+``slots``
+    the questions that the observer answers.
+``observe``, ``speak``
+    the two stages; ``loop`` is what they share.
 ``packing``
     questions and answers about one clip as one sequence that shares the visual tokens.
-``train``
-    the loop, its checkpoints and its log.
+``model``
+    the embedded backbone as training takes it.
 """

@@ -16,7 +16,7 @@ import torch
 from hiprobe.backbones.internvl import IMAGE_TOKEN
 
 IGNORED = -100
-ROUND = 32  # lengths are padded to multiples of it: few shapes, so that compiled code is used again
+ROUND = 8  # lengths are padded to multiples of it
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,14 @@ LIMIT = 16_000_000  # bytes
 def main() -> None:
     """Convert and write; a file above the limit is refused."""
     parser = argparse.ArgumentParser(prog="python -m tools.training.ship", description=__doc__)
-    parser.add_argument("--from", dest="source", type=Path, required=True, help="folder that train wrote")
-    source = parser.parse_args().source / "projector.safetensors"
-    weights = {name: value.half() for name, value in load_file(source).items()}
+    parser.add_argument("--from", dest="source", type=Path, required=True, help="folder that speak wrote")
+    weights = load_file(parser.parse_args().source / "projector.safetensors")
+    weights = {
+        name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()
+    }
     size = sum(value.nbytes for value in weights.values())
     if size > LIMIT:
-        raise SystemExit(f"{source}: {size} bytes as float16; at most {LIMIT} may ship")
+        raise SystemExit(f"The projector is {size} bytes as float16; at most {LIMIT} may ship.")
     save_file(weights, TARGET)
     TARGET.chmod(0o644)
     print(f"{TARGET}: {size / 1e6:.1f} MB")

@@ -38,28 +38,31 @@ TRAINED = PROJECTOR.is_file()
 class Recipe:
     """All that decides what the embedded backbone computes; how it was chosen is in docs/results.md.
 
-    The closed form's offsets and scales, one per stream, were measured on generated clips; a trained projector brings
-    its own.
+    Offsets and scales, one per stream, are the closed form's, measured on generated clips; a trained projector brings
+    its own. Without slots there is no observer.
     """
 
-    version: int = 2
+    version: int = 3
     vision_sha256: str = VISION.member_sha256
     language_sha256: str = LANGUAGE.member_sha256
-    projector: str = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if TRAINED else "closed-form orthonormal"
+    projector: str = "closed-form orthonormal"
     image_size: int = 168
     appearance_blocks: tuple[int, ...] = (10,)
     motion_blocks: tuple[int, ...] = (4, 10)
-    closed_form_offsets: tuple[float, ...] = (0.0, 0.0156, 0.1124)
-    closed_form_scales: tuple[float, ...] = (1.0, 0.0143, 0.0791)
+    offsets: tuple[float, ...] = (0.0, 0.0156, 0.1124)
+    scales: tuple[float, ...] = (1.0, 0.0143, 0.0791)
     token_grid: int = 4
-    mixer_width: int = 256
-    mixer_depth: int = 2 if TRAINED else 0
-    mixer_heads: int = 4
+    observed_blocks: tuple[int, ...] = ()
+    reduced_widths: tuple[int, ...] = ()
+    observer_width: int = 256
+    observer_depth: int = 2
+    observer_heads: int = 4
+    slots: tuple[int, ...] = ()
 
     @property
     def vision_blocks(self) -> int:
         """How many blocks of the vision tower are kept: none above the deepest that is read."""
-        return max(*self.appearance_blocks, *self.motion_blocks)
+        return max(*self.appearance_blocks, *self.motion_blocks, *self.observed_blocks)
 
     def config(self, text_config: LlamaConfig, image_token_id: int) -> MotionInternVLConfig:
         """Return the model's configuration."""
@@ -70,13 +73,30 @@ class Recipe:
             appearance_blocks=list(self.appearance_blocks),
             motion_blocks=list(self.motion_blocks),
             token_grid=self.token_grid,
-            mixer_width=self.mixer_width,
-            mixer_depth=self.mixer_depth,
-            mixer_heads=self.mixer_heads,
+            observed_blocks=list(self.observed_blocks),
+            reduced_widths=list(self.reduced_widths),
+            observer_width=self.observer_width,
+            observer_depth=self.observer_depth,
+            observer_heads=self.observer_heads,
+            slots=list(self.slots),
         )
 
 
-RECIPE = Recipe()
+CLOSED_FORM = Recipe()
+
+OBSERVING = Recipe(
+    projector=hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if TRAINED else "in training",
+    appearance_blocks=(8,),
+    motion_blocks=(4, 8),
+    offsets=(),
+    scales=(),
+    observed_blocks=(4, 8),
+    reduced_widths=(64, 128),
+    slots=(12, 27, 10, 19, 6, 6, 8, 3),
+)
+"""What tools/training makes a projector for."""
+
+RECIPE = OBSERVING if TRAINED else CLOSED_FORM
 
 FINGERPRINT = hashlib.sha256(json.dumps(asdict(RECIPE), sort_keys=True).encode()).hexdigest()
 
@@ -147,7 +167,8 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     weights = {f"model.language_model.{name}": weight for name, weight in file.weights().items()}
     weights |= {f"model.vision_tower.{name}": weight for name, weight in tower.items()}
     projector = load(PROJECTOR.read_bytes()) if TRAINED else _closed_form(config)
-    weights |= {f"model.multi_modal_projector.{name}": weight.float() for name, weight in projector.items()}
+    for name, weight in projector.items():
+        weights[f"model.multi_modal_projector.{name}"] = weight.float() if weight.is_floating_point() else weight
     weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
     problems = model.load_state_dict(weights, strict=False, assign=True)
     if problems.missing_keys or problems.unexpected_keys:
@@ -166,11 +187,11 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
 
 
 def _closed_form(config: MotionInternVLConfig) -> dict[str, torch.Tensor]:
-    """Return the weights of the projector that training starts from, standardising as the recipe says."""
+    """Return the weights of the projector that nothing was trained for, standardising as the recipe says."""
     projector = closed_form_projector(config)
     with torch.no_grad():
-        projector.offsets.copy_(torch.tensor(RECIPE.closed_form_offsets)[:, None])
-        projector.scales.copy_(torch.tensor(RECIPE.closed_form_scales)[:, None])
+        projector.offsets.copy_(torch.tensor(RECIPE.offsets)[:, None])
+        projector.scales.copy_(torch.tensor(RECIPE.scales)[:, None])
     return projector.state_dict()
 
 

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.base import BackboneInfo
-from hiprobe.backbones.embedded.assembly import FINGERPRINT
+from hiprobe.backbones.embedded.assembly import FINGERPRINT, TRAINED
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, VisualTokens
 from hiprobe.backbones.internvl import IMAGE_TOKEN, normalise
@@ -23,6 +23,11 @@ NAME = "embedded"
 UNTRAINED = (
     "The embedded backbone's projector is closed-form and untrained: its hidden states can be probed, but the text "
     "that it generates does not describe the video; do not rely on explanations."
+)
+
+SMALL = (
+    "The embedded backbone is small and was trained on generated scenes: its explanations are often wrong in details "
+    "and sometimes altogether; look at the video before relying on one."
 )
 
 
@@ -64,7 +69,7 @@ class EmbeddedBackbone(HuggingFaceBackbone):
             width=text.hidden_size,
             frame_size=(height, width),
             pooling="last",
-            warnings=(UNTRAINED,),
+            warnings=(SMALL if TRAINED else UNTRAINED,),
         )
         super().__init__(model, tokenizer, info, IMAGE_TOKEN)
 

@@ -3,12 +3,13 @@
 Plain InternVL gives the language model every frame's patches. A small language model cannot compare them over
 time, so here the vision side does: a segment's K frames become a few *streams* of tokens on one coarse grid, one
 stream of what is there (the mean over time of a block's patch features) and others of what moves (the mean
-absolute difference of consecutive frames, maximum over each cell, so that a small mover is not averaged away).
+absolute difference of consecutive frames, maximum over each cell, so that a small mover is not averaged away). To them
+come the slots of an :class:`~hiprobe.backbones.embedded.observer.Observer`, which say what happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from transformers import (
     InternVLModel,
 )
 
+from hiprobe.backbones.embedded.observer import Observation, Observer
 from hiprobe.backbones.motion import departure
 
 
@@ -36,8 +38,12 @@ class MotionInternVLConfig(InternVLConfig):
         Vision blocks, from 1, whose patch features feed one stream each.
     token_grid : int
         Side of the grid of cells; a stream has ``token_grid ** 2`` tokens.
-    mixer_width, mixer_depth, mixer_heads : int
-        Of the projector's transformer blocks; a depth of 0 leaves the linear maps alone.
+    observed_blocks, reduced_widths : list of int
+        Vision blocks that the observer reads, and to how many numbers each of their features is reduced.
+    observer_width, observer_depth, observer_heads : int
+        Of its transformer; it has ``observer_depth`` blocks over space and time and as many over space.
+    slots : list of int
+        For each question that the observer answers, how many answers there are; none without an observer.
     """
 
     model_type = "motion_internvl"
@@ -45,9 +51,12 @@ class MotionInternVLConfig(InternVLConfig):
     appearance_blocks: list[int] = field(default_factory=lambda: [1])
     motion_blocks: list[int] = field(default_factory=lambda: [1])
     token_grid: int = 4
-    mixer_width: int = 256
-    mixer_depth: int = 2
-    mixer_heads: int = 4
+    observed_blocks: list[int] = field(default_factory=list)
+    reduced_widths: list[int] = field(default_factory=list)
+    observer_width: int = 256
+    observer_depth: int = 2
+    observer_heads: int = 4
+    slots: list[int] = field(default_factory=list)
 
     @property
     def streams(self) -> int:
@@ -57,7 +66,7 @@ class MotionInternVLConfig(InternVLConfig):
     @property
     def visual_tokens(self) -> int:
         """Visual tokens per segment, whatever K."""
-        return self.streams * self.token_grid**2
+        return self.streams * self.token_grid**2 + len(self.slots)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,49 +82,39 @@ PARTS = 2
 
 
 class StreamProjector(nn.Module):
-    """From streams to visual tokens: a linear map per stream, plus what transformer blocks over all tokens add.
+    """From streams and the observer's slots to visual tokens.
 
-    The linear maps carry the vision tower's features into the language model as they are; the blocks add what only
-    shows when cells and streams are compared. Parts are first brought to mean 0 and deviation 1 by two constants each,
-    measured on the training clips.
+    The linear maps carry the vision tower's features into the language model as they are; parts are first brought to
+    mean 0 and deviation 1 by two constants each, measured on the training clips. A slot becomes one token: the mixture
+    of its answers' words, weighted by how likely each is, and a linear map of its state.
     """
 
     def __init__(self, config: MotionInternVLConfig) -> None:
         super().__init__()
         vision: Any = config.vision_config
         text: Any = config.text_config
-        wide, width, tokens = PARTS * vision.hidden_size, config.mixer_width, config.visual_tokens
+        wide, target = PARTS * vision.hidden_size, text.hidden_size
         self.offsets = nn.Parameter(torch.zeros(config.streams, PARTS), requires_grad=False)
         self.scales = nn.Parameter(torch.ones(config.streams, PARTS), requires_grad=False)
-        self.maps = nn.ModuleList(nn.Linear(wide, text.hidden_size, bias=False) for _ in range(config.streams))
-        self.places = nn.Parameter(torch.zeros(tokens, text.hidden_size))
-        self.enter = nn.ModuleList(nn.Linear(wide, width) for _ in range(config.streams))
-        self.positions = nn.Parameter(torch.zeros(tokens, width))
-        self.mixer = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                width, config.mixer_heads, 4 * width, 0.1, nn.functional.gelu, batch_first=True, norm_first=True
-            )
-            for _ in range(config.mixer_depth)
-        )
-        self.leave = nn.Linear(width, text.hidden_size)
+        self.maps = nn.ModuleList(nn.Linear(wide, target, bias=False) for _ in range(config.streams))
+        self.places = nn.Parameter(torch.zeros(config.visual_tokens, target))
+        if config.slots:
+            self.observer = Observer(config)
+            self.words = nn.ParameterList(nn.Parameter(torch.zeros(size, target)) for size in config.slots)
+            self.state = nn.Linear(2 * config.observer_width, target, bias=False)
 
-    def forward(self, streams: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Turn streams of shape (B, cells, PARTS * width) each into visual tokens (B, streams * cells, D)."""
-        return self.tokens(*self.mix(streams))
+    def forward(self, streams: Sequence[torch.Tensor], features: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        """Turn streams (B, cells, PARTS * width) and patch features by block into visual tokens (B, tokens, D)."""
+        observer = getattr(self, "observer", None)
+        return self.tokens(streams, None if observer is None else observer(observer.reduce(features)))
 
-    def mix(self, streams: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Return the standardised streams and what the blocks made of them, (B, tokens, mixer_width)."""
-        standard = [self._standardise(index, stream) for index, stream in enumerate(streams)]
-        entered = [enter(stream) for enter, stream in zip(self.enter, standard, strict=True)]
-        mixed = torch.cat(entered, dim=1) + self.positions
-        for block in self.mixer:
-            mixed = block(mixed)
-        return standard, mixed
-
-    def tokens(self, standard: Sequence[torch.Tensor], mixed: torch.Tensor) -> torch.Tensor:
-        """Return the visual tokens from what :meth:`mix` returned."""
-        mapped = [project(stream) for project, stream in zip(self.maps, standard, strict=True)]
-        return torch.cat(mapped, dim=1) + self.places + self.leave(mixed)
+    def tokens(self, streams: Sequence[torch.Tensor], observed: Observation | None) -> torch.Tensor:
+        """Return the visual tokens (B, tokens, D): those of the streams, then one per slot if there are any."""
+        found = [project(self._standardise(i, streams[i])) for i, project in enumerate(self.maps)]
+        if observed is not None:
+            said = [logits.softmax(-1) @ words for logits, words in zip(observed.logits, self.words, strict=True)]
+            found.append(torch.stack(said, dim=1) + self.state(observed.states))
+        return torch.cat(found, dim=1) + self.places
 
     def _standardise(self, index: int, stream: torch.Tensor) -> torch.Tensor:
         parts = stream.unflatten(-1, (PARTS, -1))
@@ -141,9 +140,11 @@ class MotionInternVLModel(InternVLModel):
             moved = departure(features[block]).mean(dim=1).unsqueeze(-1)
             departures.append(self._cells(moved, nn.functional.adaptive_avg_pool2d)[..., 0])
         motion = torch.stack(departures).mean(dim=0).repeat(1, len(streams))
-        return SegmentTokens(self.multi_modal_projector(streams), motion)
+        # A slot stands for no place.
+        motion = nn.functional.pad(motion, (0, len(self.config.slots)))
+        return SegmentTokens(self.multi_modal_projector(streams, features), motion)
 
-    def streams(self, features: dict[int, torch.Tensor]) -> list[torch.Tensor]:
+    def streams(self, features: Mapping[int, torch.Tensor]) -> list[torch.Tensor]:
         """Turn patch features (B, K, rows, columns, width) of blocks into streams (B, cells, PARTS * width).
 
         An appearance stream holds what is there on average, normalised per cell, and how the last third of the frames
@@ -171,7 +172,7 @@ class MotionInternVLModel(InternVLModel):
         batch, frames = pixel_values.shape[:2]
         output = self.vision_tower(pixel_values=pixel_values.flatten(0, 1), output_hidden_states=True)
         rows, columns = self.vision_tower.embeddings.patch_embeddings.patch_shape
-        wanted = {*self.config.appearance_blocks, *self.config.motion_blocks}
+        wanted = {*self.config.appearance_blocks, *self.config.motion_blocks, *self.config.observed_blocks}
         # Entry 0 is the embedding; the first token is the class token.
         return {b: output.hidden_states[b][:, 1:].reshape(batch, frames, rows, columns, -1) for b in wanted}
 

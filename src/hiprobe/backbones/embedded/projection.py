@@ -18,11 +18,14 @@ from hiprobe.backbones.embedded.motion_internvl import PARTS, MotionInternVLConf
 EMBEDDING_NORM = 3.2
 """Mean norm of SmolLM2-135M's token embeddings, measured."""
 
+STATE_SHARE = 0.5
+"""How long a slot's state is beside its words, at first."""
+
 
 def closed_form_projector(config: MotionInternVLConfig, seed: int = 0) -> StreamProjector:
-    """Return a projector whose tokens are orthonormal maps of each stream's first part, as long as word embeddings.
+    """Return the projector that training starts from: orthonormal maps of each stream's first part and of the states.
 
-    Its transformer blocks, if the configuration has any, are random (by ``seed``) and add nothing yet.
+    The observer, if the configuration has slots, is random (by ``seed``), and its answers have no words yet.
     """
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -32,9 +35,10 @@ def closed_form_projector(config: MotionInternVLConfig, seed: int = 0) -> Stream
             linear.weight.zero_()
             width = linear.in_features // PARTS
             linear.weight[:, :width] = orthonormal_map(width, linear.out_features, seed=stream)
-        projector.positions.normal_(0, 0.02)
-        projector.leave.weight.zero_()
-        projector.leave.bias.zero_()
+        if config.slots:
+            state = projector.state
+            mapped = orthonormal_map(state.in_features, state.out_features, seed=config.streams)
+            state.weight.copy_(STATE_SHARE * mapped)
     return projector
 
 

@@ -1,0 +1,119 @@
+"""Clips made different: mirrored, enlarged, at another pace, with noise; and the ground truth with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from tools.scenes.facts import Facts
+from tools.training.dataset import Clips
+
+ENLARGED = 0.6  # how often
+SMALLEST = 0.55  # side of the part that is enlarged, of the picture's
+KEPT = 0.75  # of the event must be inside
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B clips as they are shown.
+
+    Attributes
+    ----------
+    reduced : Tensor of shape (B, K, rows, columns, reduced)
+    events : Tensor of shape (B, rows, columns)
+        Which share of each patch the event changes, at the moment when it changes more.
+    facts : list of Facts
+        Of those who are still inside.
+    spots : list of list of (column, row)
+        Where the people of the facts are, as fractions.
+    placed, flipped : BoolTensor of shape (B,)
+        Whether it is still true where in the picture the event is said to be; whether the clip is mirrored.
+    """
+
+    reduced: torch.Tensor
+    events: torch.Tensor
+    facts: list[Facts]
+    spots: list[list[tuple[float, float]]]
+    placed: torch.Tensor
+    flipped: torch.Tensor
+
+
+def plain(clips: Clips, indices: Sequence[int]) -> Batch:
+    """Clips as they are."""
+    records = [clips.records[i] for i in indices]
+    index = torch.as_tensor(indices)
+    facts, spots = [r.facts for r in records], [list(r.spots) for r in records]
+    events = clips.events[index].float().amax(dim=1)
+    return Batch(clips.reduced[index].float(), events, facts, spots, index >= 0, index < 0)
+
+
+def vary(batch: Batch, noise: float, random: torch.Generator, enlarged: float = ENLARGED) -> Batch:
+    """Clips made different at random.
+
+    Parameters
+    ----------
+    batch : Batch
+        Clips as they are.
+    noise : float
+        Deviation of what is added to each feature, in its own.
+    random : Generator
+        Of the draws.
+    enlarged : float
+        How often only a part of the picture is shown.
+    """
+    reduced, count = batch.reduced, len(batch.facts)
+    frames = reduced.shape[1]
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=random)
+
+    # Another pace: fewer of the frames, spread over the whole.
+    first, last = (draw(count) * 2.5).floor(), frames - 1 - (draw(count) * 2.5).floor()
+    steps = torch.linspace(0, 1, frames)
+    chosen = (first[:, None] + (last - first)[:, None] * steps).round().long()
+    reduced = reduced[torch.arange(count)[:, None], chosen]
+
+    flipped = draw(count) < 0.5
+    side = torch.where(draw(count) < enlarged, SMALLEST + (1 - SMALLEST) * draw(count), torch.ones(count))
+    corner = draw(count, 2) * (1 - side)[:, None]
+    weight = batch.events.flatten(1).sum(1)
+    inside = _shown(batch.events[:, None], flipped & False, side, corner)[:, 0].flatten(1).sum(1) * side**2
+    lost = inside < KEPT * weight
+    side, corner = torch.where(lost, 1.0, side), torch.where(lost[:, None], 0.0, corner)
+
+    shown = _shown(reduced.movedim(-1, 2).flatten(1, 2), flipped, side, corner)
+    shown = shown.unflatten(1, (frames, -1)).movedim(2, -1)
+    # Contrast and colour of another camera: every feature a little stronger or weaker; and noise.
+    strength = torch.exp(0.15 * torch.randn(count, 1, 1, 1, shown.shape[-1], generator=random))
+    spread = shown[: min(count, 4)].flatten(0, -2).std(dim=0)
+    shown = shown * strength + noise * spread * torch.randn(shown.shape, generator=random)
+    facts, spots = [], []
+    for i in range(count):
+        x0, y0, s = float(corner[i, 0]), float(corner[i, 1]), float(side[i])
+        moved = [((x - x0) / s, (y - y0) / s) for x, y in batch.spots[i]]
+        kept = [k for k, (x, y) in enumerate(moved) if s == 1.0 or (0 <= x < 1 and 0 <= y < 1)]
+        turned = bool(flipped[i])
+        inside_people = (batch.facts[i].people[k] for k in kept)
+        people = tuple(replace(person, where=_mirror(person.where, turned)) for person in inside_people)
+        facts.append(replace(batch.facts[i], people=people, where=_mirror(batch.facts[i].where, turned)))
+        spots.append([(1 - moved[k][0] if turned else moved[k][0], moved[k][1]) for k in kept])
+    events = _shown(batch.events[:, None], flipped, side, corner)[:, 0]
+    return Batch(shown, events, facts, spots, side == 1.0, flipped)
+
+
+def _mirror(where: str, flipped: bool) -> str:
+    return {"left": "right", "right": "left"}.get(where, where) if flipped else where
+
+
+def _shown(maps: torch.Tensor, flipped: torch.Tensor, side: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
+    """The part of maps (B, C, rows, columns) that begins at ``corner`` (column, row), enlarged; mirrored if asked."""
+    sign = torch.where(flipped, -1.0, 1.0)
+    middle = 2 * corner + side[:, None] - 1
+    theta = torch.zeros(len(maps), 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = sign * side, side
+    theta[:, 0, 2], theta[:, 1, 2] = middle[:, 0], middle[:, 1]
+    grid = nn.functional.affine_grid(theta, list(maps.shape), align_corners=False)
+    return nn.functional.grid_sample(maps, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,196 @@
+"""First stage: the observer learns from ground truth what happens in generated clips, and where.
+
+    python -m tools.training.observe --scenes runs/scenes --out runs/observer
+
+Nothing of the language model is needed. Beside the slots, heads that do not ship learn for each place of the picture
+which event is there, who does what and how many people there are: a clip teaches more by it than by its captions.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from hiprobe.backbones.embedded.motion_internvl import StreamProjector
+from hiprobe.backbones.embedded.observer import SIDE, Observation, Observer
+from tools.training.augment import Batch, plain, vary
+from tools.training.dataset import Clips, load_clips, measure_basis, reduce_shards
+from tools.training.loop import Losses, Settings, run
+from tools.training.model import untrained
+from tools.training.slots import ACTS, EVENTS, SLOTS, act, truth
+
+WEIGHTS = {"event": 1.0, "form": 0.3, "people": 0.3, "acts": 0.2, "where": 0.1, "traffic": 0.1, "place": 0.1,
+           "light": 0.05}  # fmt: skip
+THERE = 0.12  # share of a patch that an event must change for it to be said to be there
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What a batch's slots and cells should say.
+
+    Attributes
+    ----------
+    slots : list of Tensor of shape (B, answers)
+    kinds, acts : Tensor of shape (B, cells, kinds), (B, cells, acts)
+        Whether each kind of event, each act, is in the cell: 0 or 1.
+    people : Tensor of shape (B, cells)
+        How many are in the cell.
+    """
+
+    slots: list[torch.Tensor]
+    kinds: torch.Tensor
+    acts: torch.Tensor
+    people: torch.Tensor
+
+
+def ground_truth(batch: Batch) -> Truth:
+    """What is true of a batch."""
+    rows, columns = (size // SIDE for size in batch.events.shape[1:])
+    count = len(batch.facts)
+    there = nn.functional.max_pool2d(batch.events[:, None], SIDE)[:, 0].flatten(1) > THERE
+    kinds = torch.zeros(count, rows * columns, len(EVENTS) - 1)
+    acts = torch.zeros(count, rows * columns, len(ACTS))
+    people = torch.zeros(count, rows * columns)
+    for i, (facts, spots) in enumerate(zip(batch.facts, batch.spots, strict=True)):
+        if facts.event:
+            kinds[i, there[i], EVENTS.index(facts.event) - 1] = 1.0
+        for person, (x, y) in zip(facts.people, spots, strict=True):
+            cell = min(max(int(y * rows), 0), rows - 1) * columns + min(max(int(x * columns), 0), columns - 1)
+            people[i, cell] += 1
+            acts[i, cell, ACTS.index(act(person.action))] = 1.0
+    each = [truth(facts) for facts in batch.facts]
+    return Truth([torch.stack(slot) for slot in zip(*each, strict=True)], kinds, acts, people)
+
+
+class CellHeads(nn.Module):
+    """What is in each cell; not shipped."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.kinds = nn.Linear(width, len(EVENTS) - 1)
+        self.acts = nn.Linear(width, len(ACTS))
+        for head in (self.kinds, self.acts):
+            nn.init.constant_(head.bias, -3.0)  # most cells are empty
+
+    def losses(self, observed: Observation, true: Truth) -> Losses:
+        """What the cells get wrong."""
+        bce = nn.functional.binary_cross_entropy_with_logits
+        cells = observed.cells
+        return {
+            # Summed over kinds: a cell that has none must say so for each.
+            "cell kinds": bce(self.kinds(cells), true.kinds, reduction="none").sum(-1).mean(),
+            "cell acts": 0.7 * bce(self.acts(cells), true.acts, reduction="none").sum(-1).mean(),
+            "cell people": nn.functional.poisson_nll_loss(observed.people, true.people),
+        }
+
+
+def slot_losses(observed: Observation, true: Truth, placed: torch.Tensor) -> Losses:
+    """Cross entropies of the slots; where the event is counts only in clips that were not enlarged."""
+    found = {}
+    for slot, logits, wanted in zip(SLOTS, observed.logits, true.slots, strict=True):
+        each = nn.functional.cross_entropy(logits, wanted, label_smoothing=0.03, reduction="none")
+        if slot.name == "where":
+            each = each * placed
+        found[slot.name] = WEIGHTS[slot.name] * each.mean()
+    return found
+
+
+@torch.no_grad()
+def measure(observer: Observer, clips: Clips, indices: range) -> dict[str, float]:
+    """What the slots get right on some clips."""
+    observer.eval()
+    logits, right, close = [], {slot.name: [] for slot in SLOTS}, []
+    true_events = []
+    for start in range(indices.start, indices.stop, 64):
+        batch = plain(clips, range(start, min(start + 64, indices.stop)))
+        true = ground_truth(batch)
+        observed = observer(batch.reduced)
+        logits.append(observed.logits[0])
+        true_events.append(true.slots[0].argmax(-1))
+        for slot, found, wanted in zip(SLOTS, observed.logits, true.slots, strict=True):
+            right[slot.name] += (wanted.gather(1, found.argmax(-1, keepdim=True)) > 0)[:, 0].tolist()
+            if slot.name == "people":
+                close += ((found.argmax(-1) - wanted.argmax(-1)).abs() <= 1).tolist()
+    observer.train()
+    event, said = torch.cat(true_events), torch.cat(logits)
+    found = said.argmax(-1)
+    abnormal = event > 0
+    return {
+        "auc": float(roc_auc_score(abnormal, -said.softmax(-1)[:, 0])),
+        "kind named": float((found == event)[abnormal].float().mean()),
+        "false alarms": float((found > 0)[~abnormal].float().mean()),
+        "people within 1": sum(close) / len(close),
+        **{f"right {name}": sum(values) / len(values) for name, values in right.items()},
+    }
+
+
+def train(
+    clips: Clips,
+    held_out: int,
+    projector: StreamProjector,
+    settings: Settings,
+    out: Path,
+    start: Path | None = None,
+    noise: float = 0.1,
+) -> None:
+    """Train the observer, from the checkpoint ``start`` if given, on all but the last ``held_out`` clips."""
+    observer, size = projector.observer, len(clips.records) - held_out
+    torch.manual_seed(settings.seed)
+    heads = CellHeads(observer.slots.shape[1])
+    if start is not None:
+        tensors = load_file(start)
+        for name, module in (("projector.", projector), ("heads.", heads)):
+            module.load_state_dict({k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)})
+    cells = observer.places.shape[0]
+
+    def losses(random: torch.Generator) -> Losses:
+        indices = torch.randint(size, (settings.batch,), generator=random).tolist()
+        batch = vary(plain(clips, indices), noise, random)
+        dropped = torch.rand(settings.batch, len(observer.moments), cells, generator=random) < 0.1
+        observed, true = observer(batch.reduced, dropped), ground_truth(batch)
+        return slot_losses(observed, true, batch.placed) | heads.losses(observed, true)
+
+    def evaluate() -> dict[str, float]:
+        return measure(observer, clips, range(size, len(clips.records)))
+
+    run(settings, {"projector": projector, "heads": heads}, losses, evaluate, out)
+    weights = {name: value.detach().contiguous() for name, value in projector.state_dict().items()}
+    save_file(weights, out / "projector.safetensors")
+
+
+def main() -> None:
+    """Read the options and train."""
+    parser = argparse.ArgumentParser(prog="python -m tools.training.observe", description=__doc__)
+    parser.add_argument("--scenes", type=Path, required=True, help="folder of tools.training.features")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and projector")
+    parser.add_argument("--held-out", type=int, default=512, help="clips at the end that are not trained on")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier run on fewer clips, to go on from")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=8e-4)
+    options = parser.parse_args()
+    model, projector = untrained()
+    basis = options.scenes / "basis.safetensors"
+    with torch.no_grad():
+        if basis.exists():
+            projector.load_state_dict(load_file(basis))
+        else:
+            measure_basis(options.scenes, model, projector)
+            save_file({k: v.contiguous() for k, v in projector.state_dict().items()}, basis)
+        reduce_shards(options.scenes, model, projector)
+    for linear in (*projector.maps, projector.state):
+        linear.requires_grad_(False)
+    clips = load_clips(options.scenes)
+    print(f"{len(clips.records)} clips, {options.held_out} of them held out", flush=True)
+    settings = Settings(options.steps, options.batch, options.rate)
+    train(clips, options.held_out, projector, settings, options.out, options.start)
+
+
+if __name__ == "__main__":
+    main()

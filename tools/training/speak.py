@@ -1,0 +1,142 @@
+"""Second stage: the frozen language model learns to be told. Only the slots' words and the tokens' places are trained.
+
+    python -m tools.training.speak --scenes runs/scenes --observer runs/observer --out runs/projector
+
+The observer stays as the first stage left it, so it cannot forget what it sees while the sentences are learned.
+Questions and answers are written anew for every step, from the facts of the clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from hiprobe.backbones.embedded.motion_internvl import StreamProjector
+from hiprobe.backbones.embedded.projection import EMBEDDING_NORM
+from hiprobe.backbones.internvl import IMAGE_TOKEN
+from hiprobe.explain import EXPLAIN_PROMPT
+from hiprobe.pipeline import DEFAULT_PROMPT
+from tools.scenes.captions import answers
+from tools.scenes.facts import Facts
+from tools.training.augment import Batch, plain, vary
+from tools.training.dataset import Clips, load_clips
+from tools.training.loop import Losses, Settings, run
+from tools.training.model import load_frozen, untrained
+from tools.training.packing import Pack, Packer
+from tools.training.slots import SLOTS
+
+OWN_PROMPTS = (EXPLAIN_PROMPT, EXPLAIN_PROMPT, DEFAULT_PROMPT)
+COUNTED = 0.3  # how often the second question is how many people there are
+COUNT_PROMPT = "How many people are there?"
+
+
+def first_words(projector: StreamProjector, table: torch.Tensor, tokenizer: Any) -> None:
+    """Set each answer's words to the mean of their embeddings, as long as one word's."""
+    for slot, words in zip(SLOTS, projector.words, strict=True):
+        for row, text in enumerate(slot.words):
+            mean = table[tokenizer(f" {text}", add_special_tokens=False)["input_ids"]].mean(dim=0)
+            words.data[row] = mean * EMBEDDING_NORM / mean.norm()
+
+
+def choose(facts: Facts, random: np.random.Generator) -> list[tuple[str, str]]:
+    """Two questions with answers: one that HiProbe itself asks, and another."""
+    pairs = answers(facts, random)
+    own = OWN_PROMPTS[random.integers(len(OWN_PROMPTS))]
+    first = next(pair for pair in pairs if pair[0] == own)
+    others = [pair for pair in pairs if pair[0] not in OWN_PROMPTS]
+    counts = [pair for pair in others if pair[0] == COUNT_PROMPT]
+    return [first, counts[0] if random.random() < COUNTED else others[random.integers(len(others))]]
+
+
+class Speaker:
+    """The frozen language model and the projector that speaks to it."""
+
+    def __init__(self, model: Any, tokenizer: Any, projector: StreamProjector) -> None:
+        self.model, self.projector = model, projector.eval()
+        self.packer = Packer(tokenizer, len(projector.places))
+        self.image_token = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+
+    def tokens(self, clips: Clips, indices: Sequence[int], batch: Batch) -> torch.Tensor:
+        """Visual tokens of clips as they are shown in ``batch``."""
+        with torch.no_grad():
+            observed = self.projector.observer(batch.reduced)
+            streams = []
+            for stream in clips.streams:
+                cells = stream[torch.as_tensor(indices)].float()
+                grid = round(cells.shape[1] ** 0.5)
+                mirrored = cells.unflatten(1, (grid, grid)).flip(2).flatten(1, 2)
+                streams.append(torch.where(batch.flipped[:, None, None], mirrored, cells))
+        return self.projector.tokens(streams, observed)
+
+    def loss(self, tokens: torch.Tensor, pack: Pack) -> torch.Tensor:
+        """Cross entropy per token of the answers, in nats."""
+        language, table = self.model.model.language_model, self.model.get_input_embeddings().weight
+        embeddings = table[pack.ids]
+        embeddings = embeddings.masked_scatter((pack.ids == self.image_token)[..., None].expand_as(embeddings), tokens)
+        mask = torch.zeros(pack.mask.shape).masked_fill(~pack.mask, torch.finfo(table.dtype).min)
+        states = language(
+            inputs_embeds=embeddings, attention_mask=mask, position_ids=pack.positions, use_cache=False
+        ).last_hidden_state
+        wanted = pack.targets >= 0
+        return nn.functional.cross_entropy(nn.functional.linear(states[wanted], table), pack.targets[wanted])
+
+
+def train(clips: Clips, held_out: int, speaker: Speaker, settings: Settings, out: Path, **every: Any) -> None:
+    """Train what the projector says, all but the last ``held_out`` clips being trained on."""
+    projector, size = speaker.projector, len(clips.records) - held_out
+    projector.requires_grad_(False).eval()
+    # Not the states' map: its inputs are so many that at the words' rate it drowns them within a few steps.
+    for part in (*projector.words, projector.places):
+        part.requires_grad_(True)
+
+    def losses(random: torch.Generator) -> Losses:
+        indices = torch.randint(size, (settings.batch,), generator=random).tolist()
+        batch = vary(plain(clips, indices), 0.1, random, enlarged=0.0)
+        wording = np.random.default_rng(int(torch.randint(2**31, (), generator=random)))
+        pack = speaker.packer.pack([choose(facts, wording) for facts in batch.facts])
+        return {"text": speaker.loss(speaker.tokens(clips, indices, batch), pack)}
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, float]:
+        wording, found = np.random.default_rng(0), []
+        for start in range(size, min(size + 96, len(clips.records)), 16):
+            indices = list(range(start, min(start + 16, len(clips.records))))
+            batch = plain(clips, indices)
+            pack = speaker.packer.pack([choose(facts, wording) for facts in batch.facts])
+            found.append(speaker.loss(speaker.tokens(clips, indices, batch), pack))
+        return {"held-out text": float(torch.stack(found).mean())}
+
+    run(settings, {"projector": projector}, losses, evaluate, out, **every)
+    weights = {name: value.detach().contiguous() for name, value in projector.state_dict().items()}
+    save_file(weights, out / "projector.safetensors")
+
+
+def main() -> None:
+    """Read the options and train."""
+    parser = argparse.ArgumentParser(prog="python -m tools.training.speak", description=__doc__)
+    parser.add_argument("--scenes", type=Path, required=True, help="folder of tools.training.features")
+    parser.add_argument("--observer", type=Path, required=True, help="folder of tools.training.observe")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and projector")
+    parser.add_argument("--held-out", type=int, default=512, help="clips at the end that are not trained on")
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    options = parser.parse_args()
+    model, tokenizer = load_frozen()
+    _, projector = untrained()
+    projector.load_state_dict(load_file(options.observer / "projector.safetensors"))
+    first_words(projector, model.get_input_embeddings().weight.detach(), tokenizer)
+    settings = Settings(options.steps, options.batch, options.rate, decay=0.0)
+    speaker = Speaker(model, tokenizer, projector)
+    train(load_clips(options.scenes), options.held_out, speaker, settings, options.out)
+
+
+if __name__ == "__main__":
+    main()
