@@ -5,6 +5,7 @@ Training uses seeds from 0; the calibration and test clips here start at seeds t
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +17,20 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+import tools.scenes
 from hiprobe.backbones import Pooling
 from hiprobe.backbones.huggingface import VisualTokens
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.files import atomic_path
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import fit_scorer, saliency
-from tools.scenes.captions import EVENT_WORDS, called_abnormal, count_people, named_events
+from tools.scenes.captions import COUNT_PROMPT, EVENT_WORDS, called_abnormal, count_people, named_events
 from tools.scenes.raster import Renderer
 from tools.scenes.seen import draw_seen
 from tools.training.features import FRAMES, clip_frames
 from tools.training.slots import CROWD
 
 CALIBRATION_SEED, TEST_SEED = 200_000_000, 210_000_000
-COUNT_PROMPT = "How many people are there?"
 MAX_NEW_TOKENS = 40
 BATCH = 20
 POOLED: tuple[Pooling, ...] = ("last", "visual")
@@ -57,7 +58,8 @@ def draw(backbone: Any, seed: int, abnormal: int, normal: int, work: Path) -> Dr
 def _pictures(
     seed: int, wanted: list[str | None], size: tuple[int, int], work: Path
 ) -> tuple[NDArray[np.uint8], list[int]]:
-    path = work / f"scenes-{seed}-{len(wanted)}.safetensors"
+    generator = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(tools.scenes.__path__[0]).glob("*.py"))))
+    path = work / f"scenes-{seed}-{len(wanted)}-{generator.hexdigest()[:12]}.safetensors"
     if not path.exists():
         frames, people = [], []
         with Renderer() as renderer:

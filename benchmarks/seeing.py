@@ -22,9 +22,7 @@ from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED, draw, measu
 from benchmarks.layer_curve import measure_layer_curve
 from benchmarks.real_footage import read_videos
 from benchmarks.zero_shot_text import measure_zero_shot
-from hiprobe.backbones import cache_folder, load_backbone
-from hiprobe.backbones.embedded.assembly import embedded_folder
-from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+from hiprobe.backbones import Backbone, load_backbone
 from hiprobe.files import write_text
 from hiprobe.pipeline import DEFAULT_PROMPT
 
@@ -40,7 +38,7 @@ def measure_scenes(backbone: Any, per_class: int, work: Path) -> dict[str, Any]:
     return {"text": text, "probing": measure_probing(backbone, calibration, test)}
 
 
-def measure_cost(backbone: EmbeddedBackbone) -> dict[str, float]:
+def measure_cost(backbone: Backbone) -> dict[str, float]:
     """Seconds per segment of 8 frames, all layers and up to layer 10, and the peak memory of the process."""
     frames = np.random.default_rng(0).integers(0, 256, (1, 8, *backbone.info.frame_size, 3), dtype=np.uint8)
     numbers = {}
@@ -65,9 +63,10 @@ def main() -> None:
     parser.add_argument("--only", choices=["scenes", "text", "layers", "cost"], help="one of them")
     parser.add_argument("--per-class", type=int, default=PER_CLASS, help="abnormal clips to draw, and normal ones")
     options = parser.parse_args()
-    backbone = Remembering(load_backbone(report=print))
+    alone = load_backbone(report=print)
+    backbone = Remembering(alone)
     measures = {
-        "cost": lambda: measure_cost(EmbeddedBackbone(embedded_folder(cache_folder()))),
+        "cost": lambda: measure_cost(alone),
         "scenes": lambda: measure_scenes(backbone, options.per_class, options.work),
         "text": lambda: measure_zero_shot(read_videos(options.data / "surv_fight"), backbone),
         "layers": lambda: measure_layer_curve(read_videos(options.data / "surv_fight"), backbone, options.work),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.tiny import tiny_motion_internvl
 from tools.scenes.facts import Facts, PersonFact
 from tools.training import observe, speak
 from tools.training.augment import plain, vary
-from tools.training.dataset import BLOCKS, ClipRecord, Clips, load_clips, measure_basis, reduce_shards, shard_paths
+from tools.training.dataset import BLOCKS, ClipRecord, Clips, load_clips, reduce_shards, set_basis, shard_paths
 from tools.training.loop import Settings, run
 from tools.training.packing import IGNORED, Packer
 from tools.training.slots import SLOTS, Slot, truth
@@ -166,7 +167,7 @@ def test_speaking_lowers_the_loss_and_leaves_model_and_observer_alone(speaker: s
     before = {name: value.clone() for name, value in observer.state_dict().items()}
     logs = tmp_path / "log.jsonl"
     speak.train(some_clips(), 4, speaker, Settings(40, 8, 1e-1, decay=0.0), tmp_path, log_every=4)
-    lines = [eval(line) for line in logs.read_text().splitlines()]
+    lines = [json.loads(line) for line in logs.read_text().splitlines()]
     assert lines[-1]["text"] < lines[0]["text"] - 0.02
     for name, value in speaker.model.state_dict().items():
         assert torch.equal(value, frozen[name])
@@ -248,11 +249,18 @@ def test_shards_are_reduced_and_read_back_and_an_unfinished_one_is_left_out(tmp_
             records.write_text(record.to_json() + "\n", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match="no reduced shards"):
         load_clips(tmp_path)
-    measure_basis(tmp_path, model, projector)
+    stale = tmp_path / "reduced-00000.safetensors"
+    stale.touch()
+    set_basis(tmp_path, model, projector)
+    assert not stale.exists()
+    again = closed_form_projector(config)
+    set_basis(tmp_path, model, again)
+    assert torch.equal(again.observer.directions[0], projector.observer.directions[0])
+    assert torch.equal(again.scales, projector.scales)
     reduce_shards(tmp_path, model, projector)
     clips = load_clips(tmp_path)
     assert clips.records == (record,)
     assert clips.reduced.shape == (1, 8, 8, 8, 7) and [s.shape for s in clips.streams] == [(1, 4, 32)] * 2
     assert abs(float(clips.reduced.float().mean())) < 0.1  # the average was taken off
     with pytest.raises(FileNotFoundError, match="make some with"):
-        measure_basis(tmp_path / "nothing", model, projector)
+        set_basis(tmp_path / "nothing", model, projector)

@@ -53,6 +53,7 @@ PROMPTS = (
     "Is anything unusual happening in this video?",
     "Describe in one sentence what happens in this video and what is unusual about it.",
 )
+COUNT_PROMPT = "How many people are there?"
 # Place words that hold the stem of an event, and denials up to the next comma.
 _PLACES = re.compile(r"\b(car park|parking lot|parked cars?|(?:seen )?from a car|golf cart(?= park))\b")
 _DENIED = re.compile(r"\b(?:no|not|nobody|no one|none|never|without|neither|nor)\b[^.,;:!?]*")
@@ -323,7 +324,7 @@ def answers(facts: Facts, rng: Generator) -> list[tuple[str, str]]:
             _pick(rng, ("Did anybody fall?", "Is somebody lying on the ground?")),
             _yes(event == "fall", f"{short}.", _pick(rng, ("nobody fell.", "nobody has fallen."))),
         ),
-        ("How many people are there?", _many(facts, rng)),
+        (COUNT_PROMPT, _many(facts, rng)),
         (
             _pick(rng, ("Where is it?", "Where was this recorded?")),
             _sentence(f"it is {setting(facts, rng, full=True)}"),

@@ -30,7 +30,8 @@ class Batch:
     spots : list of list of (column, row)
         Where the people of the facts are, as fractions.
     placed, flipped : BoolTensor of shape (B,)
-        Whether it is still true where in the picture the event is said to be; whether the clip is mirrored.
+        Whether the whole picture is shown, so that what the facts say of places and vehicles is still true; whether
+        the clip is mirrored.
     """
 
     reduced: torch.Tensor
@@ -47,7 +48,8 @@ def plain(clips: Clips, indices: Sequence[int]) -> Batch:
     index = torch.as_tensor(indices)
     facts, spots = [r.facts for r in records], [list(r.spots) for r in records]
     events = clips.events[index].float().amax(dim=1)
-    return Batch(clips.reduced[index].float(), events, facts, spots, index >= 0, index < 0)
+    always, never = torch.ones(len(index), dtype=torch.bool), torch.zeros(len(index), dtype=torch.bool)
+    return Batch(clips.reduced[index].float(), events, facts, spots, always, never)
 
 
 def vary(batch: Batch, noise: float, random: torch.Generator, enlarged: float = ENLARGED) -> Batch:
@@ -80,7 +82,7 @@ def vary(batch: Batch, noise: float, random: torch.Generator, enlarged: float = 
     side = torch.where(draw(count) < enlarged, SMALLEST + (1 - SMALLEST) * draw(count), torch.ones(count))
     corner = draw(count, 2) * (1 - side)[:, None]
     weight = batch.events.flatten(1).sum(1)
-    inside = _shown(batch.events[:, None], flipped & False, side, corner)[:, 0].flatten(1).sum(1) * side**2
+    inside = _shown(batch.events[:, None], torch.zeros_like(flipped), side, corner)[:, 0].flatten(1).sum(1) * side**2
     lost = inside < KEPT * weight
     side, corner = torch.where(lost, 1.0, side), torch.where(lost[:, None], 0.0, corner)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from sklearn.decomposition import PCA
 
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration, StreamProjector
 from tools.scenes.facts import Facts, PersonFact
@@ -90,8 +91,10 @@ class Clips:
 def measure_basis(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:
     """Set what the projector does not learn from the first clips: averages, directions, offsets and scales.
 
-    A direction is divided by the root of its deviation, so that rare differences count more than they would, and
-    common ones still more than noise.
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has no shards.
     """
     features: dict[int, list[torch.Tensor]] = {block: [] for block in BLOCKS}
     streams: list[list[torch.Tensor]] = []
@@ -107,19 +110,33 @@ def measure_basis(folder: Path, model: MotionInternVLForConditionalGeneration, p
         raise FileNotFoundError(f"{folder}: no shards; make some with python -m tools.training.features")
     observer = projector.observer
     for block, average, directions in zip(observer.blocks, observer.averages, observer.directions, strict=True):
-        values = torch.cat(features[block])
-        average.data.copy_(values.mean(dim=0))
-        centred = values - average
-        variances, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-        first = range(len(variances) - 1, len(variances) - 1 - len(directions), -1)
-        for row, index in enumerate(first):
-            directions.data[row] = vectors[:, index] / variances[index].clamp_min(1e-8) ** 0.25
-        share = float(variances[-len(directions) :].sum() / variances.sum())
+        found = PCA(len(directions), random_state=0).fit(torch.cat(features[block]).numpy())
+        average.data.copy_(torch.from_numpy(found.mean_))
+        directions.data.copy_(torch.from_numpy(found.components_))
+        share = found.explained_variance_ratio_.sum()
         print(f"block {block}: {len(directions)} directions hold {share:.0%} of the variance")
     for index, stream in enumerate(map(torch.cat, zip(*streams, strict=True))):
         parts = stream.unflatten(-1, (2, -1))
         projector.offsets.data[index] = parts.mean(dim=(0, 1, 3))
         projector.scales.data[index] = parts.std(dim=(0, 1, 3))
+
+
+def set_basis(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:
+    """Set what :func:`measure_basis` measures, from ``basis.safetensors`` in the folder, or measure and keep it."""
+    path = folder / "basis.safetensors"
+    measured = {
+        name: value
+        for name, value in projector.named_parameters()
+        if name in ("offsets", "scales") or name.startswith(("observer.averages", "observer.directions"))
+    }
+    if path.exists():
+        for name, value in load_file(path).items():
+            measured[name].data.copy_(value)
+        return
+    for stale in folder.glob("reduced-*.safetensors"):  # reduced by another basis
+        stale.unlink()
+    measure_basis(folder, model, projector)
+    save_file({name: value.detach().contiguous() for name, value in measured.items()}, path)
 
 
 def reduce_shards(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 from hiprobe.backbones.embedded.motion_internvl import StreamProjector
 from hiprobe.backbones.embedded.observer import SIDE, Observation, Observer
 from tools.training.augment import Batch, plain, vary
-from tools.training.dataset import Clips, load_clips, measure_basis, reduce_shards
+from tools.training.dataset import Clips, load_clips, reduce_shards, set_basis
 from tools.training.loop import Losses, Settings, run
 from tools.training.model import untrained
 from tools.training.slots import ACTS, EVENTS, SLOTS, act, truth
@@ -91,11 +91,11 @@ class CellHeads(nn.Module):
 
 
 def slot_losses(observed: Observation, true: Truth, placed: torch.Tensor) -> Losses:
-    """Cross entropies of the slots; where the event is counts only in clips that were not enlarged."""
+    """Cross entropies of the slots; where the event is, and what drives, count only in clips that were not enlarged."""
     found = {}
     for slot, logits, wanted in zip(SLOTS, observed.logits, true.slots, strict=True):
         each = nn.functional.cross_entropy(logits, wanted, label_smoothing=0.03, reduction="none")
-        if slot.name == "where":
+        if slot.name in ("where", "traffic"):
             each = each * placed
         found[slot.name] = WEIGHTS[slot.name] * each.mean()
     return found
@@ -171,18 +171,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and projector")
     parser.add_argument("--held-out", type=int, default=512, help="clips at the end that are not trained on")
     parser.add_argument("--start", type=Path, help="checkpoint of an earlier run on fewer clips, to go on from")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=850)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--rate", type=float, default=2e-3)
     options = parser.parse_args()
     model, projector = untrained()
-    basis = options.scenes / "basis.safetensors"
     with torch.no_grad():
-        if basis.exists():
-            projector.load_state_dict(load_file(basis))
-        else:
-            measure_basis(options.scenes, model, projector)
-            save_file({k: v.contiguous() for k, v in projector.state_dict().items()}, basis)
+        set_basis(options.scenes, model, projector)
         reduce_shards(options.scenes, model, projector)
     for linear in (*projector.maps, projector.state):
         linear.requires_grad_(False)

@@ -23,7 +23,7 @@ from hiprobe.backbones.embedded.projection import EMBEDDING_NORM
 from hiprobe.backbones.internvl import IMAGE_TOKEN
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.pipeline import DEFAULT_PROMPT
-from tools.scenes.captions import answers
+from tools.scenes.captions import COUNT_PROMPT, answers
 from tools.scenes.facts import Facts
 from tools.training.augment import Batch, plain, vary
 from tools.training.dataset import Clips, load_clips
@@ -34,7 +34,6 @@ from tools.training.slots import SLOTS
 
 OWN_PROMPTS = (EXPLAIN_PROMPT, EXPLAIN_PROMPT, DEFAULT_PROMPT)
 COUNTED = 0.3  # how often the second question is how many people there are
-COUNT_PROMPT = "How many people are there?"
 
 
 def first_words(projector: StreamProjector, table: torch.Tensor, tokenizer: Any) -> None:
