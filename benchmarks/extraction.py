@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,21 @@ from hiprobe.video import Sampling, iter_segments, open_video
 
 
 class Remembering:
-    """A Hugging Face backbone that runs once for all poolings, and remembers what it read of the same frames."""
+    """A Hugging Face backbone that runs once for all poolings, and remembers what it read of the same frames.
 
-    def __init__(self, backbone: Any) -> None:
+    Parameters
+    ----------
+    backbone : HuggingFaceBackbone
+        Whose states are read.
+    telling : bool
+        Whether the language model is given what it is given when it generates text.
+    """
+
+    def __init__(self, backbone: Any, telling: bool = False) -> None:
         self._backbone = backbone
+        self._tokens = backbone.telling_tokens if telling else backbone.visual_tokens
+        fingerprint = hashlib.sha256(f"telling {backbone.info.fingerprint}".encode()).hexdigest()
+        self.info = replace(backbone.info, fingerprint=fingerprint) if telling else backbone.info
         self._read: dict[str, dict[Pooling, NDArray[np.float32]]] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -39,7 +51,7 @@ class Remembering:
         """As the backbone's own."""
         key = hashlib.sha256(frames.tobytes() + repr((frames.shape, prompt, tuple(layers))).encode()).hexdigest()
         if key not in self._read:
-            visual = self._backbone.visual_tokens(frames)
+            visual = self._tokens(frames)
             self._read[key] = self._backbone.read(visual, frames.shape[1], prompt, layers, POOLINGS)
         return self._read[key][pooling]
 

@@ -38,9 +38,10 @@ POOLED: tuple[Pooling, ...] = ("last", "visual")
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Visual tokens of n clips, in batches, with the clips' events and people."""
+    """Visual tokens of n clips, in batches, to read and to tell from, with the clips' events and people."""
 
     tokens: list[VisualTokens]
+    telling: list[VisualTokens]
     events: list[str | None]
     people: list[int]
 
@@ -52,7 +53,8 @@ def draw(backbone: Any, seed: int, abnormal: int, normal: int, work: Path) -> Dr
     wanted += [None] * normal
     frames, people = _pictures(seed, wanted, backbone.info.frame_size, work)
     tokens = [visual_tokens(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
-    return Drawn(tokens, wanted, people)
+    telling = [telling_tokens(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+    return Drawn(tokens, telling, wanted, people)
 
 
 def _pictures(
@@ -75,14 +77,20 @@ def _pictures(
 
 @torch.inference_mode()
 def visual_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
-    """Visual tokens of frames (B, K, H, W, 3)."""
+    """Visual tokens of frames (B, K, H, W, 3), as probes read them."""
     return backbone.visual_tokens(frames)
+
+
+@torch.inference_mode()
+def telling_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
+    """Visual tokens of frames (B, K, H, W, 3), as text is generated from them."""
+    return backbone.telling_tokens(frames)
 
 
 def measure_text(backbone: Any, clips: Drawn) -> dict[str, Any]:
     """Print the tables of what is named and counted; returns the numbers."""
-    texts = generate_all(backbone, clips.tokens, EXPLAIN_PROMPT)
-    counts = [_count(text) for text in generate_all(backbone, clips.tokens, COUNT_PROMPT)]
+    texts = generate_all(backbone, clips.telling, EXPLAIN_PROMPT)
+    counts = [_count(text) for text in generate_all(backbone, clips.telling, COUNT_PROMPT)]
     named = [named_events(text) for text in texts]
     abnormal = [i for i, event in enumerate(clips.events) if event]
     normal = [i for i, event in enumerate(clips.events) if not event]
@@ -127,10 +135,10 @@ def generate_all(backbone: Any, tokens: list[VisualTokens], prompt: str) -> list
     return [text for part in tokens for text in backbone.say(part, FRAMES, prompt, MAX_NEW_TOKENS)]
 
 
-def states_of(backbone: Any, clips: Drawn) -> dict[Pooling, NDArray[np.float32]]:
-    """Hidden states of every clip at every layer, (n, L, D) for each pooling."""
+def states_of(backbone: Any, tokens: list[VisualTokens]) -> dict[Pooling, NDArray[np.float32]]:
+    """Hidden states at every layer, (n, L, D) for each pooling."""
     layers = range(1, backbone.info.layers + 1)
-    found = [backbone.read(part, FRAMES, DEFAULT_PROMPT, layers, POOLED) for part in clips.tokens]
+    found = [backbone.read(part, FRAMES, DEFAULT_PROMPT, layers, POOLED) for part in tokens]
     return {pooling: np.concatenate([part[pooling] for part in found]) for pooling in POOLED}
 
 
@@ -139,17 +147,25 @@ def measure_probing(backbone: Any, calibration: Drawn, test: Drawn) -> dict[str,
     numbers: dict[str, Any] = {}
     fitted_on, measured_on = (np.array([e is not None for e in c.events]) for c in (calibration, test))
     groups = np.array([f"clip {i}" for i in range(len(fitted_on))])
-    fittings, tests = states_of(backbone, calibration), states_of(backbone, test)
-    for pooling in POOLED:
-        fitting, held_out = fittings[pooling], tests[pooling]
-        best = saliency(fitting, fitted_on).best
-        curve = []
-        for layer in range(fitting.shape[1]):
-            scorer = fit_scorer(fitting[:, layer], fitted_on, groups).scorer
-            curve.append(float(roc_auc_score(measured_on, scorer.scores(held_out[:, layer]))))
-        numbers[pooling] = {"layer": best + 1, "auc": curve[best], "best": max(curve), "curve": curve}
-        print(
-            f"\nProbing generated scenes, {pooling}: l* = {best + 1} by DLSP, AUC {curve[best]:.3f}; best layer "
-            f"{int(np.argmax(curve)) + 1} with {max(curve):.3f}; last layer {curve[-1]:.3f}"
-        )
+    print("\nProbing generated scenes, AUC\n")
+    print("| the language model is given | pooling | l* by DLSP | at l* | best layer | at it | last layer |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for given, fitting_tokens, test_tokens in (
+        ("the streams", calibration.tokens, test.tokens),
+        ("the streams and the slots", calibration.telling, test.telling),
+    ):
+        fittings, tests = states_of(backbone, fitting_tokens), states_of(backbone, test_tokens)
+        for pooling in POOLED:
+            fitting, held_out = fittings[pooling], tests[pooling]
+            best = saliency(fitting, fitted_on).best
+            curve = []
+            for layer in range(fitting.shape[1]):
+                scorer = fit_scorer(fitting[:, layer], fitted_on, groups).scorer
+                curve.append(float(roc_auc_score(measured_on, scorer.scores(held_out[:, layer]))))
+            top = int(np.argmax(curve))
+            numbers[f"{given}, {pooling}"] = {"layer": best + 1, "auc": curve[best], "best": curve[top], "curve": curve}
+            print(
+                f"| {given} | {pooling} | {best + 1} | {curve[best]:.3f} | {top + 1} | {curve[top]:.3f} "
+                f"| {curve[-1]:.3f} |"
+            )
     return numbers

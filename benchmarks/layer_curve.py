@@ -5,9 +5,7 @@ The paper's claim, tested where nothing is chosen on what is measured: per fold,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,27 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.extraction import Remembering, hidden_states
 from hiprobe.backbones import Pooling
-from hiprobe.backbones.embedded.assembly import TRAINED, embedded_folder
-from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
-from hiprobe.backbones.embedded.projection import closed_form_projector
-from hiprobe.backbones.registry import cache_folder
+from hiprobe.backbones.embedded.assembly import TRAINED
 from hiprobe.datasets import LabelledVideo
 from hiprobe.probing import fit_scorer, group_folds, layer_auc, saliency
 
 DRAWS, SEED = 2000, 0
 
 
-def untrained_backbone() -> EmbeddedBackbone:
-    """The embedded backbone with the projector that training starts from."""
-    backbone = EmbeddedBackbone(embedded_folder(cache_folder()))
-    inner = backbone._model.model
-    fresh = closed_form_projector(backbone._model.config)
-    trained = inner.multi_modal_projector
-    # What is measured and not trained stays.
-    fresh.offsets.data, fresh.scales.data = trained.offsets, trained.scales
-    if backbone._model.config.slots:
-        fresh.observer.averages, fresh.observer.directions = trained.observer.averages, trained.observer.directions
-    inner.multi_modal_projector = fresh.eval().requires_grad_(False)
-    name = hashlib.sha256(b"untrained " + backbone.info.fingerprint.encode()).hexdigest()
-    backbone._info = replace(backbone.info, fingerprint=name)
-    return backbone
-
-
 def measure_layer_curve(splits: dict[str, list[LabelledVideo]], backbone: Any, work: Path) -> dict[str, Any]:
-    """Print, for each projector there is and two poolings, AUC at l*, at the last layer, and a 95% interval between."""
+    """Print, for each projector there is and two poolings, AUC at l*, at the last layer, and a 95% interval between.
+
+    ``backbone`` is an :class:`~hiprobe.backbones.embedded.backbone.EmbeddedBackbone`. Untrained are its streams alone,
+    as probes read them; trained, the streams with the observer's slots.
+    """
     videos = [video for split in splits.values() for video in split]
     numbers: dict[str, Any] = {}
     print("\n| projector | pooling | l* chosen by | AUC at l* | AUC at the last layer | difference, 95% by bootstrap |")
     print("| --- | --- | --- | --- | --- | --- |")
     poolings: tuple[Pooling, ...] = ("last", "visual")
-    readers: dict[str, Any] = {"untrained": backbone}
+    readers: dict[str, Any] = {"untrained": Remembering(backbone)}
     if TRAINED:
-        readers = {"untrained": Remembering(untrained_backbone()), "trained": backbone}
+        readers["trained"] = Remembering(backbone, telling=True)
     for title, reader in readers.items():
         for pooling in poolings:
             features = hidden_states(videos, reader, work, pooling)

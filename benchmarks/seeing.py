@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.extraction import Remembering
 from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED, draw, measure_probing, measure_text
 from benchmarks.layer_curve import measure_layer_curve
 from benchmarks.real_footage import read_videos
@@ -64,12 +63,11 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=PER_CLASS, help="abnormal clips to draw, and normal ones")
     options = parser.parse_args()
     alone = load_backbone(report=print)
-    backbone = Remembering(alone)
     measures = {
         "cost": lambda: measure_cost(alone),
-        "scenes": lambda: measure_scenes(backbone, options.per_class, options.work),
-        "text": lambda: measure_zero_shot(read_videos(options.data / "surv_fight"), backbone),
-        "layers": lambda: measure_layer_curve(read_videos(options.data / "surv_fight"), backbone, options.work),
+        "scenes": lambda: measure_scenes(alone, options.per_class, options.work),
+        "text": lambda: measure_zero_shot(read_videos(options.data / "surv_fight"), alone),
+        "layers": lambda: measure_layer_curve(read_videos(options.data / "surv_fight"), alone, options.work),
     }
     for name, measure in measures.items():
         if options.only in (None, name):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hiprobe.backbones import load_backbone
+from hiprobe.backbones.embedded.motion_internvl import SURENESS
 from hiprobe.backbones.embedded.observer import tubelets_of
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.huggingface import sampled_fingerprint
@@ -70,7 +71,7 @@ def test_hooks_are_removed_when_the_pass_fails() -> None:
 @torch.inference_mode()
 def test_poolings_agree_with_the_models_own_forward(backbone: InternVLBackbone, frames: np.ndarray) -> None:
     model = backbone._model
-    ids = backbone._prompt_ids("what happens", 3).repeat(2, 1)
+    ids = backbone._prompt_ids("what happens", 3, backbone.visual_tokens(frames)).repeat(2, 1)
     pixels = normalise(frames.reshape(6, 32, 32, 3), model.lm_head.weight)
     output = model.model(input_ids=ids, pixel_values=pixels, output_hidden_states=True)
     places = ids[0] == 2
@@ -150,10 +151,12 @@ def test_motion_streams_follow_their_definition() -> None:
     pixels = torch.randn(2, 3, 3, 32, 32)
     with torch.inference_mode():
         streams = model.model.streams(model.model.block_features(pixels))
-        segment = model.model.get_segment_tokens(pixels)
+        segment = model.model.get_segment_tokens(pixels, telling=True)
+        read = model.model.get_segment_tokens(pixels)
         hidden = model.model.vision_tower(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states
         one = model.model.get_segment_tokens(pixels[:, :1])
     assert segment.tokens.shape == (2, model.config.visual_tokens, WIDTH) == (2, 8 + 2, WIDTH)
+    assert read.tokens.shape == (2, 8, WIDTH) and torch.equal(read.motion, segment.motion[:, :8])
     first, second = (hidden[b][:, 1:].reshape(2, 3, 8, 8, 16) for b in (1, 2))
     for row in range(2):
         for column in range(2):
@@ -161,33 +164,46 @@ def test_motion_streams_follow_their_definition() -> None:
             place = 2 * row + column
             seen = second.mean(1)[:, *cell].mean((1, 2))
             seen = (seen - seen.mean(-1, keepdim=True)) / (seen.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
-            change = (second[:, 2] - second[:, 0])[:, *cell].mean((1, 2))
-            torch.testing.assert_close(streams[0][:, place], torch.cat([seen, change], -1), atol=1e-5, rtol=1e-4)
-            steps = first.diff(dim=1).abs()
-            parts = [moved[:, *cell].amax((1, 2)) for moved in (steps.mean(1), steps.amax(1))]
-            torch.testing.assert_close(streams[1][:, place], torch.cat(parts, -1), atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(streams[0][:, place], seen, atol=1e-5, rtol=1e-4)
+            moved = first.diff(dim=1).abs().mean(1)[:, *cell].amax((1, 2))
+            torch.testing.assert_close(streams[1][:, place], moved, atol=1e-5, rtol=1e-4)
             departed = (second - second.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, *cell].mean((1, 2))
             torch.testing.assert_close(segment.motion[:, place], departed)
     assert torch.equal(segment.motion[:, :4], segment.motion[:, 4:8]) and (segment.motion[:, 8:] == 0).all()
     assert torch.isfinite(one.tokens).all() and (one.motion == 0).all()
 
 
+def test_slots_say_nothing_that_does_not_fit_whether_there_is_an_event() -> None:
+    projector: Any = tiny_motion_internvl().model.multi_modal_projector
+    sizes = [len(words) for words in projector.words]
+    projector.belongs[1].data[0], projector.belongs[1].data[1] = -1.0, 1.0
+    event = torch.zeros(2, sizes[0])
+    event[0, 0] = event[1, 1] = 1.0  # the first row is calm
+    logits = [event, torch.randn(2, sizes[1])]
+    first, second = projector.consistent(logits)
+    assert torch.equal(first, event) and second.argmax(dim=1).tolist() == [0, 1]
+    assert torch.equal(second[[0, 1], [0, 1]], logits[1][[0, 1], [0, 1]])
+
+
 def test_the_projector_is_linear_maps_then_a_token_per_slot() -> None:
     projector: Any = tiny_motion_internvl().model.multi_modal_projector
-    streams, features = [torch.randn(2, 4, 32) for _ in range(2)], {b: torch.randn(2, 8, 8, 8, 16) for b in (1, 2)}
+    streams, features = [torch.randn(2, 4, 16) for _ in range(2)], {b: torch.randn(2, 8, 8, 8, 16) for b in (1, 2)}
     with torch.inference_mode():
-        projector.offsets += torch.tensor([[0.5, 0.1], [0.2, -0.3]])
+        projector.offsets += torch.tensor([0.5, 0.1])
         projector.scales *= 2
         for part in (projector.places, *projector.words, *projector.observer.directions):
             part.normal_()
-        parts = [s.unflatten(-1, (2, -1)) for s in streams]
-        standard = [((p - o[:, None]) / 2).flatten(-2) for p, o in zip(parts, projector.offsets, strict=True)]
+        standard = [(s - o) / 2 for s, o in zip(streams, projector.offsets, strict=True)]
         mapped = [m(s) for m, s in zip(projector.maps, standard, strict=True)]
         observed = projector.observer(projector.observer.reduce(features))
-        said = [logits.softmax(-1) @ words for logits, words in zip(observed.logits, projector.words, strict=True)]
+        said = [
+            (SURENESS * logits).softmax(-1) @ words
+            for logits, words in zip(observed.logits, projector.words, strict=True)
+        ]
         slots = torch.stack(said, dim=1) + projector.state(observed.states)
         expected = torch.cat([*mapped, slots], dim=1) + projector.places
-        torch.testing.assert_close(projector(streams, features), expected)
+        torch.testing.assert_close(projector(streams, features, telling=True), expected)
+        torch.testing.assert_close(projector(streams, features, telling=False), torch.cat(mapped, dim=1))
 
 
 @torch.inference_mode()

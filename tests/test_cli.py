@@ -241,5 +241,5 @@ def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     assert found
     hits = [any(start < e and s < end for s, e in found) for start, end in truth]
     assert sum(hits) >= 2
-    assert any("closed-form and untrained" in warning for warning in body["warnings"])
+    assert any("trained on generated scenes" in warning for warning in body["warnings"])
     assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000

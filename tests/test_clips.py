@@ -221,5 +221,5 @@ def test_every_answer_to_our_own_prompts_says_whether_its_clip_is_abnormal() -> 
     for event in (None, *EVENT_KINDS):
         facts = clip(1, event).facts
         for _ in range(10):
-            for prompt, text in answers(facts, rng)[:4]:
+            for prompt, text in answers(facts, rng)[:2]:
                 assert called_abnormal(text) == (event is not None), (prompt, text)

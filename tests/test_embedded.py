@@ -15,8 +15,12 @@ from hiprobe.backbones import cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
+from hiprobe.backbones.huggingface import VisualTokens
 from hiprobe.backbones.internvl import normalise
 from hiprobe.errors import BackboneError, OutputError
+from hiprobe.explain import EXPLAIN_PROMPT
+from tools.scenes.captions import named_events
+from tools.training.slots import SLOTS
 
 
 def fake_source(folder: Path) -> tuple[sources.WeightSource, Path]:
@@ -146,7 +150,7 @@ def test_the_vision_tower_tells_the_same_picture_from_another(real: EmbeddedBack
     pictures = np.stack([disc, noisy, bars]).clip(0, 255).astype(np.uint8)[:, None]
     inner = real._model.model
     features = inner.block_features(normalise(pictures, real._model.lm_head.weight))
-    seen = inner.streams(features)[0][..., :384].flatten(1)
+    seen = inner.streams(features)[0].flatten(1)
     same, other = (torch.cosine_similarity(seen[0], seen[i], dim=0) for i in (1, 2))
     assert same > 0.8 and other < same - 0.2
 
@@ -160,3 +164,30 @@ def test_real_hidden_states_have_the_promised_shape_and_do_not_depend_on_the_bat
     assert both.shape == (2, 3, 576) and both.dtype == np.float32
     alone = real.hidden_states(frames[1:], "Is anything unusual?", [1, 15, 30], "motion")
     np.testing.assert_allclose(both[1:], alone, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.real
+def test_probes_read_the_streams_alone_and_text_comes_of_the_slots_too(real: EmbeddedBackbone) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (1, 8, *real.info.frame_size, 3), dtype=np.uint8)
+    read, told = real.visual_tokens(frames), real.telling_tokens(frames)
+    slots = len(real._model.config.slots)
+    assert slots == 8 and told.embeddings.shape[1] == read.embeddings.shape[1] + slots == 56
+    offsets = real._model.model.multi_modal_projector.places[:48]
+    torch.testing.assert_close(told.embeddings[:, :48], read.embeddings + offsets)
+
+
+@pytest.mark.real
+@torch.inference_mode()
+def test_the_language_model_says_what_the_slots_tell_it(real: EmbeddedBackbone) -> None:
+    projector = real._model.model.multi_modal_projector
+    frames = np.full((1, 8, *real.info.frame_size, 3), 90, dtype=np.uint8)
+    features = real._model.model.block_features(normalise(frames, real._model.lm_head.weight))
+    streams, observed = real._model.model.streams(features), projector.observer(projector.observer.reduce(features))
+    said = {}
+    for event in ("none", "fight", "fire"):
+        for slot in (0, 1):  # the event and a form that goes with it
+            wanted = [event in answer for answer in SLOTS[slot].answers]
+            observed.logits[slot][:] = torch.tensor(wanted).float().log().clamp_min(-20)
+        tokens = VisualTokens(projector.tokens(streams, observed), torch.zeros(1, 56))
+        said[event] = named_events(real.say(tokens, 8, EXPLAIN_PROMPT, 40)[0])
+    assert not said["none"] and "fight" in said["fight"] - said["fire"] and "fire" in said["fire"] - said["fight"]

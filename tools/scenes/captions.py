@@ -257,30 +257,26 @@ def _others(facts: Facts, rng: Generator) -> str:
     return ""
 
 
-def one_sentence(facts: Facts, rng: Generator) -> str:
-    """What happens and what is unusual about it, in one sentence."""
-    place = setting(facts, rng)
-    if facts.event is not None:
-        what = happening(facts, rng)
-        return _sentence(_pick(rng, (
-            f"{what} {place}, which is unusual", f"{place}, {what}, which is abnormal",
-            f"{what} {place}, and that is unusual",
-            f"The unusual thing is that {what} {place}")))  # fmt: skip
-    if not facts.people:
-        return _sentence(f"nobody is {place}, and nothing unusual happens")
-    usual = _usual(facts, rng) if facts.n_people <= 8 and rng.random() < 0.6 else ""
-    many = count_words(facts.n_people, rng)
-    verb = _be(facts.n_people, many)
-    first = (
-        f"{many} {verb} {place}"
-        if not usual
-        else f"{many} {verb} {place}, {usual}"
-        if facts.n_people > 1
-        else f"{usual} {place}"
-    )
-    return _sentence(
-        f"{first}, {_pick(rng, ('and nothing is unusual', 'nothing unusual', 'which is normal', 'and all is normal'))}"
-    )
+def own_answers(facts: Facts) -> dict[str, str]:
+    """The one answer to each of the project's own prompts.
+
+    What HiProbe itself asks is always answered in the same words, so that a small language model learns them soon and
+    its likeliest words make a sentence; wording varies in all that others may ask.
+    """
+    place, event = facts.words[0], facts.event
+    count = "a crowd of people" if facts.n_people > 8 else f"{NUMBERS[facts.n_people]} people"
+    who = "nobody" if not facts.people else "one person" if facts.n_people == 1 else count
+    who += f" {_be(facts.n_people, 'a crowd' if facts.n_people > 8 else '')}"
+    if event is None:
+        acts = Counter(ACTIONS[person.action][0].removeprefix("is ") for person in facts.people).most_common()
+        doing = f", {'mostly ' if len(acts) > 1 else ''}{acts[0][0]}," if acts else ""
+        found = {PROMPTS[0]: "No, everything is normal.", PROMPTS[1]: f"{who} {place}{doing} and nothing is unusual"}
+    else:
+        what = DETAILS.get(f"{event}/{facts.detail}", EVENT_SENTENCES[event])[0]
+        what = what.format(vehicle=facts.detail if event == "car" else CAR_WORDS[0], thing=facts.detail)
+        found = {PROMPTS[0]: f"Yes, {what}.", PROMPTS[1]: f"{what} {place}, which is unusual"}
+    number = "there is nobody" if not facts.people else f"there {who.split()[-1]} {who.rsplit(' ', 1)[0]}"
+    return {prompt: _sentence(text) for prompt, text in (found | {COUNT_PROMPT: number}).items()}
 
 
 def _yes(condition: bool, yes: str, no: str) -> str:
@@ -294,22 +290,10 @@ def answers(facts: Facts, rng: Generator) -> list[tuple[str, str]]:
     calm = _pick(
         rng, ("nothing unusual happens.", "everything looks normal.", "this is an ordinary scene.", "all is normal.")
     )
-    rest = (
-        ""
-        if event or not facts.people or facts.n_people > 8
-        else " "
-        + _sentence(
-            _usual(facts, rng)
-            if facts.n_people == 1
-            else f"{count_words(facts.n_people, rng)} are here: {_usual(facts, rng)}"
-        )
-    )
-    place = setting(facts, rng)
     no_wheels = _pick(rng, ("there is none.", "no vehicle is where people walk."))
     no_smoke = _pick(rng, ("there is no smoke or fire.", "there is neither."))
     pairs = [
-        (PROMPTS[0], f"Yes, {short} {place}." if event else f"No, {calm}{rest}"),
-        (PROMPTS[1], one_sentence(facts, rng)),
+        *own_answers(facts).items(),
         (_pick(rng, ("Describe the video.", "What can be seen?", "Describe this clip.")), caption(facts, rng)),
         (_pick(rng, ("What is happening?", "What happens here?")), caption(facts, rng)),
         (
@@ -324,7 +308,7 @@ def answers(facts: Facts, rng: Generator) -> list[tuple[str, str]]:
             _pick(rng, ("Did anybody fall?", "Is somebody lying on the ground?")),
             _yes(event == "fall", f"{short}.", _pick(rng, ("nobody fell.", "nobody has fallen."))),
         ),
-        (COUNT_PROMPT, _many(facts, rng)),
+        (_pick(rng, ("How many persons are in the picture?", "Count the people.")), _many(facts, rng)),
         (
             _pick(rng, ("Where is it?", "Where was this recorded?")),
             _sentence(f"it is {setting(facts, rng, full=True)}"),

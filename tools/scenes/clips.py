@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -27,6 +27,8 @@ ODDS = {
 }  # fmt: skip
 ATTEMPTS = 6  # to find room for an incident
 PLACES = 40  # to find a place that suits it
+ZOOMED = 0.75  # of the still cameras
+TALL = (0.3, 0.85)  # how tall a person then looks, as a fraction of the picture's height
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +123,21 @@ def _focus(scene: Scene, rng: Generator) -> Array | None:
             if later.sees(np.array([*at, 0.9])) and not scene.hidden(np.array([[*at, 1.3], [*at, 0.5]])).any():
                 return at
     return None
+
+
+def _zoomed(scene: Scene, rng: Generator, focus: Array) -> Scene:
+    """The empty scene seen through a longer lens, the `focus` in view; as it was for a dashcam or if it is near."""
+    zoomed, tall = rng.random() < ZOOMED, float(np.exp(rng.uniform(*np.log(TALL))))
+    aside = rng.uniform(-0.55, 0.55, 2)
+    view, size = scene.view, np.array([scene.view.width, scene.view.height])
+    shown = view.project(np.array([[*focus, 0.0], [*focus, 1.7], [*focus, 0.9]]))
+    share = float(np.linalg.norm(shown[0, :2] - shown[1, :2])) / view.height / tall
+    if not zoomed or scene.place.kind == "road" or share >= 1:
+        return scene
+    at = (2 * shown[2, :2] / size - 1) * [1, -1]
+    centre = np.clip(at - share * aside, share - 1, 1 - share)
+    place = scene.place
+    return Scene(replace(place, camera=lambda t: place.camera(t).part(centre, share)), scene.duration)
 
 
 def _bystanders(scene: Scene, rng: Generator, focus: Array) -> None:
@@ -267,6 +284,7 @@ def draw_clip(seed: int, event: str | None = "draw") -> Clip:
         focus = _focus(base, spots)
         if focus is None:
             continue
+        base = _zoomed(base, spots, focus)
         _bystanders(base, _rng(seed, 4, turn), focus)
         sensor = draw_sensor(_rng(seed, 6, turn), place, light)
         rng = _rng(seed, 7, turn)

@@ -9,11 +9,11 @@ from tools.scenes.clips import Clip, draw_clip
 from tools.scenes.raster import Renderer
 from tools.scenes.sensor import recorded_map
 
-TRIES = 8
+TRIES = 5
 SMALL = 96  # pixels, of the pictures that are compared
 LEVELS = 10  # by which a pixel must differ, of 255, once the picture is exposed
-LEAST = 0.018  # share of the picture that an event must change
-LEAST_OF = {"object": 0.006, "smoke": 0.03, "fire": 0.009, "bicycle": 0.014}
+LEAST = 0.03  # share of the picture that an event must change
+LEAST_OF = {"object": 0.01, "run": 0.02, "crawl": 0.02, "fall": 0.025, "smoke": 0.04, "fire": 0.015, "bicycle": 0.02}
 MOMENTS = (0.35, 0.7)  # fractions of the clip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,23 @@ class Camera:
         mx, my = margin * self.width, margin * self.height
         inside = (column >= mx) & (column < self.width - mx) & (row >= my) & (row < self.height - my)
         return inside & (depth > self.near)
+
+    def part(self, centre: Array, share: float) -> Camera:
+        """The same camera with a longer lens: what it sees of the view around ``centre``, ``share`` of it each way.
+
+        Parameters
+        ----------
+        centre : array of shape (2,)
+            Of the part, from -1 (left, bottom) to 1 (right, top).
+        share : float
+            Side of the part, as a fraction of the view's.
+        """
+        tall = np.tan(np.radians(self.fov) / 2)
+        right, up, back = self.axes()
+        ray = right * centre[0] * tall * self.width / self.height + up * centre[1] * tall - back
+        far = float(np.linalg.norm(self.target - self.eye))
+        fov = float(np.degrees(2 * np.arctan(share * tall)))
+        return replace(self, target=self.eye + ray / np.linalg.norm(ray) * far, fov=fov)
 
     def rays(self) -> Array:
         """For each pixel the world vector (height, width, 3) that goes 1 m along the view."""

@@ -1,4 +1,4 @@
-"""Clips made different: mirrored, enlarged, at another pace, with noise; and the ground truth with them."""
+"""Clips made different, and the ground truth with them: mirrored, enlarged, at another pace, noisy, beside another."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tools.training.dataset import Clips
 ENLARGED = 0.6  # how often
 SMALLEST = 0.55  # side of the part that is enlarged, of the picture's
 KEPT = 0.75  # of the event must be inside
+MIXED = 0.4  # how often a clip is shown beside another
+GONE = 0.1  # at most so much of an event may be left for it not to count
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,55 @@ def vary(batch: Batch, noise: float, random: torch.Generator, enlarged: float = 
         spots.append([(1 - moved[k][0] if turned else moved[k][0], moved[k][1]) for k in kept])
     events = _shown(batch.events[:, None], flipped, side, corner)[:, 0]
     return Batch(shown, events, facts, spots, side == 1.0, flipped)
+
+
+def mix(batch: Batch, random: torch.Generator, mixed: float = MIXED) -> Batch:
+    """Some clips with the left or the right part of another clip of the batch, which begins at a random column.
+
+    So a scene says nothing any more of the events that were drawn in it. Two clips are left apart where their parts
+    would show two events, or one that is cut.
+    """
+    count, columns = len(batch.facts), batch.events.shape[2]
+    others = torch.randperm(count, generator=random).tolist()
+    cuts = torch.randint(columns // 4, columns - columns // 4 + 1, (count,), generator=random).tolist()
+    sides, chosen = torch.rand(2, count, generator=random)
+    reduced, events, placed = batch.reduced.clone(), batch.events.clone(), batch.placed.clone()
+    facts, spots = list(batch.facts), list(batch.spots)
+    for i, j in enumerate(others):
+        if i == j or chosen[i] >= mixed:
+            continue
+        right = torch.arange(columns) >= cuts[i]
+        theirs = right if sides[i] < 0.5 else ~right
+        shares = [_share(batch, k, shown) for k, shown in ((i, ~theirs), (j, theirs))]
+        if any(GONE < share < KEPT for share in shares) or min(shares) >= KEPT:
+            continue
+        reduced[i, :, :, theirs], events[i, :, theirs] = batch.reduced[j, :, :, theirs], batch.events[j, :, theirs]
+        placed[i] = False
+        shown = [
+            (person, spot)
+            for k, columns_of in ((i, ~theirs), (j, theirs))
+            for person, spot in zip(batch.facts[k].people, batch.spots[k], strict=True)
+            if columns_of[min(int(spot[0] * columns), columns - 1)]
+        ]
+        larger = batch.facts[i if theirs.sum() * 2 <= columns else j]
+        event = batch.facts[i if shares[0] >= KEPT else j] if max(shares) >= KEPT else None
+        facts[i] = replace(
+            larger,
+            people=tuple(person for person, _ in shown),
+            event=event.event if event else None,
+            detail=event.detail if event else "",
+            where=event.where if event else larger.where,
+        )
+        spots[i] = [spot for _, spot in shown]
+    return Batch(reduced, events, facts, spots, placed, batch.flipped)
+
+
+def _share(batch: Batch, index: int, shown: torch.Tensor) -> float:
+    """How much of a clip's event is in the columns shown; 0 without an event."""
+    if batch.facts[index].event is None:
+        return 0.0
+    weight = batch.events[index].sum()
+    return float(batch.events[index][:, shown].sum() / weight) if weight else 0.5
 
 
 def _mirror(where: str, flipped: bool) -> str:

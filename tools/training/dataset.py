@@ -15,9 +15,9 @@ from sklearn.decomposition import PCA
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration, StreamProjector
 from tools.scenes.facts import Facts, PersonFact
 
-BLOCKS = (4, 8)
+BLOCKS = (4, 10)
 """Blocks of the vision tower whose patch features are kept."""
-BASIS_CLIPS = 512  # that the directions and the streams' constants are measured on
+BASIS_CLIPS = 512  # that the directions are measured on
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class Clips:
     events: torch.Tensor
 
 
-def measure_basis(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:
-    """Set what the projector does not learn from the first clips: averages, directions, offsets and scales.
+def measure_basis(folder: Path, projector: StreamProjector) -> None:
+    """Set what the observer does not learn from the first clips: averages and directions of the features.
 
     Raises
     ------
@@ -97,16 +97,13 @@ def measure_basis(folder: Path, model: MotionInternVLForConditionalGeneration, p
         If the folder has no shards.
     """
     features: dict[int, list[torch.Tensor]] = {block: [] for block in BLOCKS}
-    streams: list[list[torch.Tensor]] = []
     for count, (path, _) in enumerate(shards(folder)):
         loaded = load_file(path)
         if count * len(loaded["event"]) >= BASIS_CLIPS:
             break
-        whole = features_of(loaded)
-        streams.append(model.model.streams(whole))
-        for block, values in whole.items():
+        for block, values in features_of(loaded).items():
             features[block].append(values[:, ::2].flatten(0, 3)[::3])
-    if not streams:
+    if not features[BLOCKS[0]]:
         raise FileNotFoundError(f"{folder}: no shards; make some with python -m tools.training.features")
     observer = projector.observer
     for block, average, directions in zip(observer.blocks, observer.averages, observer.directions, strict=True):
@@ -115,19 +112,15 @@ def measure_basis(folder: Path, model: MotionInternVLForConditionalGeneration, p
         directions.data.copy_(torch.from_numpy(found.components_))
         share = found.explained_variance_ratio_.sum()
         print(f"block {block}: {len(directions)} directions hold {share:.0%} of the variance")
-    for index, stream in enumerate(map(torch.cat, zip(*streams, strict=True))):
-        parts = stream.unflatten(-1, (2, -1))
-        projector.offsets.data[index] = parts.mean(dim=(0, 1, 3))
-        projector.scales.data[index] = parts.std(dim=(0, 1, 3))
 
 
-def set_basis(folder: Path, model: MotionInternVLForConditionalGeneration, projector: StreamProjector) -> None:
+def set_basis(folder: Path, projector: StreamProjector) -> None:
     """Set what :func:`measure_basis` measures, from ``basis.safetensors`` in the folder, or measure and keep it."""
     path = folder / "basis.safetensors"
     measured = {
         name: value
         for name, value in projector.named_parameters()
-        if name in ("offsets", "scales") or name.startswith(("observer.averages", "observer.directions"))
+        if name.startswith(("observer.averages", "observer.directions"))
     }
     if path.exists():
         for name, value in load_file(path).items():
@@ -135,7 +128,7 @@ def set_basis(folder: Path, model: MotionInternVLForConditionalGeneration, proje
         return
     for stale in folder.glob("reduced-*.safetensors"):  # reduced by another basis
         stale.unlink()
-    measure_basis(folder, model, projector)
+    measure_basis(folder, projector)
     save_file({name: value.detach().contiguous() for name, value in measured.items()}, path)
 
 

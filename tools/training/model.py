@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, LlamaConfig
 
-from hiprobe.backbones.embedded.assembly import OBSERVING, embedded_folder
+from hiprobe.backbones.embedded.assembly import OBSERVING, embedded_folder, untrained_projector
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration, StreamProjector
-from hiprobe.backbones.embedded.projection import closed_form_projector
 from hiprobe.backbones.registry import cache_folder
 
 TEXT_WIDTH = 576  # of SmolLM2-135M
@@ -20,7 +19,7 @@ def untrained(seed: int = 0) -> tuple[Any, StreamProjector]:
     config = OBSERVING.config(LlamaConfig(hidden_size=TEXT_WIDTH, num_attention_heads=9, num_key_value_heads=3), 0)
     with torch.device("meta"):
         model = MotionInternVLForConditionalGeneration(config)
-    return model, closed_form_projector(config, seed)
+    return model, untrained_projector(OBSERVING, config, seed)
 
 
 def load_frozen() -> tuple[Any, Any]:

@@ -112,6 +112,18 @@ assert ("none", *EVENT_KINDS) == EVENTS
 ACTS = SLOTS[3].answers
 
 
+_OF_EVENTS = ("fight", "fall", "run", "crawl", "push cart")  # acts that are an event
+
+
+def belongs(slot: Slot) -> torch.Tensor:
+    """Of each answer: 1 if it is only given of an event, -1 if only of a normal clip, 0 if of both."""
+    if slot.name == "acts":
+        return torch.tensor([float(answer in _OF_EVENTS) for answer in slot.answers])
+    if slot.name in ("form", "where"):
+        return torch.tensor([-1.0 if answer == "none" else 1.0 for answer in slot.answers])
+    return torch.zeros(len(slot.answers))
+
+
 def act(action: str) -> str:
     """The answer of the slot ``acts`` for an action of :class:`tools.scenes.facts.PersonFact`."""
     return _ACT_OF.get(action, action)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +31,43 @@ from tools.training.dataset import Clips, load_clips
 from tools.training.loop import Losses, Settings, run
 from tools.training.model import load_frozen, untrained
 from tools.training.packing import Pack, Packer
-from tools.training.slots import SLOTS
+from tools.training.slots import SLOTS, belongs, truth
 
-OWN_PROMPTS = (EXPLAIN_PROMPT, EXPLAIN_PROMPT, DEFAULT_PROMPT)
-COUNTED = 0.3  # how often the second question is how many people there are
+OTHERS = 0.3  # how often the second question is neither of HiProbe's own nor how many people there are
+DOUBT = 0.45  # of a slot, at most, that is given to answers that are not true
 
 
 def first_words(projector: StreamProjector, table: torch.Tensor, tokenizer: Any) -> None:
-    """Set each answer's words to the mean of their embeddings, as long as one word's."""
-    for slot, words in zip(SLOTS, projector.words, strict=True):
+    """Set each answer's words to the mean of their embeddings, as long as one word's, and what it belongs to."""
+    for slot, words, kept in zip(SLOTS, projector.words, projector.belongs, strict=True):
+        kept.data.copy_(belongs(slot))
         for row, text in enumerate(slot.words):
             mean = table[tokenizer(f" {text}", add_special_tokens=False)["input_ids"]].mean(dim=0)
             words.data[row] = mean * EMBEDDING_NORM / mean.norm()
 
 
 def choose(facts: Facts, random: np.random.Generator) -> list[tuple[str, str]]:
-    """Two questions with answers: one that HiProbe itself asks, and another."""
+    """Two questions with answers: what happens, and another."""
     pairs = answers(facts, random)
-    own = OWN_PROMPTS[random.integers(len(OWN_PROMPTS))]
-    first = next(pair for pair in pairs if pair[0] == own)
-    others = [pair for pair in pairs if pair[0] not in OWN_PROMPTS]
-    counts = [pair for pair in others if pair[0] == COUNT_PROMPT]
-    return [first, counts[0] if random.random() < COUNTED else others[random.integers(len(others))]]
+    own = dict(pairs)
+    rest = [pair for pair in pairs if pair[0] not in (EXPLAIN_PROMPT, DEFAULT_PROMPT, COUNT_PROMPT)]
+    second = (DEFAULT_PROMPT, COUNT_PROMPT)[random.integers(2)]
+    another = rest[random.integers(len(rest))] if random.random() < OTHERS else (second, own[second])
+    return [(EXPLAIN_PROMPT, own[EXPLAIN_PROMPT]), another]
+
+
+def told(facts: Sequence[Facts], random: torch.Generator) -> list[torch.Tensor]:
+    """Logits (B, answers) per slot that are right, and more or less sure.
+
+    What the observer gets wrong must not be taught as what its words mean: the language model is to say what it is
+    told.
+    """
+    found = []
+    for true in map(torch.stack, zip(*map(truth, facts), strict=True)):
+        doubt = DOUBT * torch.rand(len(true), 1, generator=random)
+        odds = torch.rand(true.shape, generator=random) ** 4
+        found.append(((1 - doubt) * true + doubt * odds / odds.sum(1, keepdim=True)).clamp_min(1e-6).log())
+    return found
 
 
 class Speaker:
@@ -62,10 +78,10 @@ class Speaker:
         self.packer = Packer(tokenizer, len(projector.places))
         self.image_token = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
 
-    def tokens(self, clips: Clips, indices: Sequence[int], batch: Batch) -> torch.Tensor:
-        """Visual tokens of clips as they are shown in ``batch``."""
+    def tokens(self, clips: Clips, indices: Sequence[int], batch: Batch, random: torch.Generator) -> torch.Tensor:
+        """Visual tokens of clips as they are shown in ``batch``, whose slots are :func:`told`."""
         with torch.no_grad():
-            observed = self.projector.observer(batch.reduced)
+            observed = replace(self.projector.observer(batch.reduced), logits=told(batch.facts, random))
             streams = []
             for stream in clips.streams:
                 cells = stream[torch.as_tensor(indices)].float()
@@ -100,16 +116,16 @@ def train(clips: Clips, held_out: int, speaker: Speaker, settings: Settings, out
         batch = vary(plain(clips, indices), 0.1, random, enlarged=0.0)
         wording = np.random.default_rng(int(torch.randint(2**31, (), generator=random)))
         pack = speaker.packer.pack([choose(facts, wording) for facts in batch.facts])
-        return {"text": speaker.loss(speaker.tokens(clips, indices, batch), pack)}
+        return {"text": speaker.loss(speaker.tokens(clips, indices, batch, random), pack)}
 
     @torch.no_grad()
     def evaluate() -> dict[str, float]:
-        wording, found = np.random.default_rng(0), []
+        wording, doubt, found = np.random.default_rng(0), torch.Generator().manual_seed(0), []
         for start in range(size, min(size + 96, len(clips.records)), 16):
             indices = list(range(start, min(start + 16, len(clips.records))))
             batch = plain(clips, indices)
             pack = speaker.packer.pack([choose(facts, wording) for facts in batch.facts])
-            found.append(speaker.loss(speaker.tokens(clips, indices, batch), pack))
+            found.append(speaker.loss(speaker.tokens(clips, indices, batch, doubt), pack))
         return {"held-out text": float(torch.stack(found).mean())}
 
     run(settings, {"projector": projector}, losses, evaluate, out, **every)

@@ -62,9 +62,13 @@ class HuggingFaceBackbone(ABC):
     def visual_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
         """Turn frames, uint8 (B, K, H, W, 3), into visual tokens."""
 
+    def telling_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
+        """Turn frames into the visual tokens that text is generated from; the same, unless a backbone differs."""
+        return self.visual_tokens(frames)
+
     @abstractmethod
-    def visual_text(self, frames: int) -> str:
-        """Return the text that stands for K frames in the prompt, with one placeholder per visual token."""
+    def visual_text(self, frames: int, tokens: int) -> str:
+        """Return the text that stands for K frames in the prompt, with one placeholder for each of so many tokens."""
 
     @torch.inference_mode()
     def hidden_states(
@@ -78,7 +82,7 @@ class HuggingFaceBackbone(ABC):
     def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
         check_request(self.info, frames[None], [1], "visual")
-        return self.say(self.visual_tokens(frames[None]), frames.shape[0], prompt, max_new_tokens)[0]
+        return self.say(self.telling_tokens(frames[None]), frames.shape[0], prompt, max_new_tokens)[0]
 
     @torch.inference_mode()
     def read(
@@ -109,7 +113,7 @@ class HuggingFaceBackbone(ABC):
         BackboneError
             If a hidden state is not finite.
         """
-        ids = self._prompt_ids(prompt, frames)
+        ids = self._prompt_ids(prompt, frames, visual)
         with LayerReader(self._model.model.language_model.layers, layers) as reader:
             self._model.model.language_model(inputs_embeds=self._embed(ids, visual), use_cache=False)
         places = self._places(ids)
@@ -129,7 +133,7 @@ class HuggingFaceBackbone(ABC):
     @torch.inference_mode()
     def say(self, visual: VisualTokens, frames: int, prompt: str, max_new_tokens: int) -> list[str]:
         """Answer ``prompt`` about each of the segments that the visual tokens stand for, greedily, in one pass."""
-        embeddings = self._embed(self._prompt_ids(prompt, frames), visual)
+        embeddings = self._embed(self._prompt_ids(prompt, frames, visual), visual)
         output = self._model.generate(
             inputs_embeds=embeddings,
             attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device),
@@ -139,12 +143,12 @@ class HuggingFaceBackbone(ABC):
         )
         return [str(self._tokenizer.decode(row, skip_special_tokens=True)).strip() for row in output]
 
-    def _prompt_ids(self, prompt: str, frames: int) -> torch.Tensor:
+    def _prompt_ids(self, prompt: str, frames: int, visual: VisualTokens) -> torch.Tensor:
         """Return the token ids (N,) of the whole prompt, placeholders expanded."""
         special = [token for token in self._tokenizer.all_special_tokens if token in prompt]
         if special:
             raise UsageError(f"The prompt contains {special[0]!r}, a control token of the model; reword the prompt.")
-        message = [{"role": "user", "content": f"{self.visual_text(frames)}\n{prompt}"}]
+        message = [{"role": "user", "content": f"{self.visual_text(frames, visual.embeddings.shape[1])}\n{prompt}"}]
         text = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
         ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
         return torch.as_tensor(ids)[0].to(self._model.device)

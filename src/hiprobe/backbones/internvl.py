@@ -53,7 +53,7 @@ class InternVLBackbone(HuggingFaceBackbone):
         tokens = tokens.reshape(batch, count, -1, tokens.shape[-1])
         return VisualTokens(tokens.flatten(1, 2), departure(tokens).flatten(1, 2))
 
-    def visual_text(self, frames: int) -> str:
+    def visual_text(self, frames: int, tokens: int) -> str:
         """See :meth:`HuggingFaceBackbone.visual_text`."""
         image = f"<img>{IMAGE_TOKEN * self._model.config.image_seq_length}</img>"
         return "\n".join(f"Frame{i + 1}: {image}" for i in range(frames))

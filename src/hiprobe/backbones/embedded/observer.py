@@ -65,7 +65,7 @@ class Observer(nn.Module):
             nn.BatchNorm1d(wide_tubelet, affine=False),
             nn.Linear(wide_tubelet, 2 * width),
             nn.GELU(),
-            nn.Dropout(0.1),
+            nn.Dropout(0.2),
             nn.Linear(2 * width, width),
         )
         self.places = nn.Parameter(torch.randn(cells, width) * 0.02)

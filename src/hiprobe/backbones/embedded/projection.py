@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hiprobe.backbones.embedded.motion_internvl import PARTS, MotionInternVLConfig, StreamProjector
+from hiprobe.backbones.embedded.motion_internvl import MotionInternVLConfig, StreamProjector
 
 EMBEDDING_NORM = 3.2
 """Mean norm of SmolLM2-135M's token embeddings, measured."""
@@ -23,7 +23,7 @@ STATE_SHARE = 0.5
 
 
 def closed_form_projector(config: MotionInternVLConfig, seed: int = 0) -> StreamProjector:
-    """Return the projector that training starts from: orthonormal maps of each stream's first part and of the states.
+    """Return the projector that training starts from: orthonormal maps of the streams and of the states.
 
     The observer, if the configuration has slots, is random (by ``seed``), and its answers have no words yet.
     """
@@ -32,9 +32,7 @@ def closed_form_projector(config: MotionInternVLConfig, seed: int = 0) -> Stream
         projector = StreamProjector(config)
         for stream, linear in enumerate(projector.maps):
             assert isinstance(linear, nn.Linear)
-            linear.weight.zero_()
-            width = linear.in_features // PARTS
-            linear.weight[:, :width] = orthonormal_map(width, linear.out_features, seed=stream)
+            linear.weight.copy_(orthonormal_map(linear.in_features, linear.out_features, seed=stream))
         if config.slots:
             state = projector.state
             mapped = orthonormal_map(state.in_features, state.out_features, seed=config.streams)
