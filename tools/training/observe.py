@@ -169,9 +169,14 @@ def train(
     out: Path,
     start: Path | None = None,
     noise: float = 0.1,
+    at_most: int | None = None,
 ) -> None:
-    """Train the observer, from the checkpoint ``start`` if given, on all but the last ``held_out`` clips."""
-    observer, size = projector.observer, len(clips.records) - held_out
+    """Train the observer, from the checkpoint ``start`` if given, on all but the last ``held_out`` clips.
+
+    ``at_most`` keeps to the first so many of those, to see what more clips bring.
+    """
+    observer, first_held_out = projector.observer, len(clips.records) - held_out
+    size = min(first_held_out, at_most or first_held_out)
     torch.manual_seed(settings.seed)
     heads = CellHeads(observer.slots.shape[1])
     if start is not None:
@@ -188,11 +193,11 @@ def train(
         return slot_losses(observed, true, batch.placed) | heads.losses(observed, true)
 
     def evaluate() -> dict[str, float]:
-        return measure(observer, clips, range(size, len(clips.records)))
+        return measure(observer, clips, range(first_held_out, len(clips.records)))
 
     run(settings, {"projector": projector, "heads": heads}, losses, evaluate, out)
     if held_out:
-        added = settle(observer, clips, range(size, len(clips.records)))
+        added = settle(observer, clips, range(first_held_out, len(clips.records)))
         print({"added to none": added} | evaluate(), flush=True)
     weights = {name: value.detach().contiguous() for name, value in projector.state_dict().items()}
     save_file(weights, out / "projector.safetensors")
@@ -204,6 +209,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, required=True, help="folder of tools.training.features")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and projector")
     parser.add_argument("--held-out", type=int, default=512, help="clips at the end that are not trained on")
+    parser.add_argument("--at-most", type=int, help="clips to train on; without it all that are not held out")
     parser.add_argument("--start", type=Path, help="checkpoint of an earlier run on fewer clips, to go on from")
     parser.add_argument("--steps", type=int, default=850)
     parser.add_argument("--batch", type=int, default=64)
@@ -218,7 +224,7 @@ def main() -> None:
     clips = load_clips(options.scenes)
     print(f"{len(clips.records)} clips, {options.held_out} of them held out", flush=True)
     settings = Settings(options.steps, options.batch, options.rate)
-    train(clips, options.held_out, projector, settings, options.out, options.start)
+    train(clips, options.held_out, projector, settings, options.out, options.start, at_most=options.at_most)
 
 
 if __name__ == "__main__":
