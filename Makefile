@@ -1,17 +1,22 @@
 # Two commands: `make demo` and `make test`. Everything goes into .venv; weights go into the user's cache.
 PYTHON ?= python3
 VENV ?= .venv
+FAMILIES ?= .venv-families
 DATA ?= data
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types bench probes docs samples clean
+.PHONY: demo test test-families lint types bench probes docs samples clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hiprobe demo
 
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest
+
+# The native video processors need torchvision, whose build must be torch's own: both come from the registry, 4.8 GB.
+test-families: $(FAMILIES)/.installed
+	$(FAMILIES)/bin/python -m pytest tests/families
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
@@ -46,5 +51,13 @@ $(VENV)/.dev-installed: $(VENV)/.installed
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(FAMILIES)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m venv $(FAMILIES)
+	env -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null $(FAMILIES)/bin/python -m pip install --quiet \
+		--disable-pip-version-check --constraint constraints.txt torch torchvision
+	$(FAMILIES)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable . hypothesis pytest pytest-timeout
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo-out bench-out .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FAMILIES) demo-out bench-out .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones import Backbone, Pooling
 from hiprobe.backbones.base import POOLINGS
-from hiprobe.backbones.internvl import normalise
+from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.datasets import LabelledVideo
 from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
 from hiprobe.files import atomic_path
@@ -24,11 +24,11 @@ from hiprobe.video import Sampling, iter_segments, open_video
 
 
 class Remembering:
-    """A Hugging Face backbone that runs once for all poolings, and remembers what it read of the same frames.
+    """An embedded backbone that runs once for all poolings, and remembers what it read of the same frames.
 
     Parameters
     ----------
-    backbone : HuggingFaceBackbone
+    backbone : EmbeddedBackbone
         Whose states are read.
     telling : bool
         Whether the language model is given what it is given when it generates text.
@@ -46,13 +46,18 @@ class Remembering:
 
     @torch.inference_mode()
     def hidden_states(
-        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float32]:
         """As the backbone's own."""
         key = hashlib.sha256(frames.tobytes() + repr((frames.shape, prompt, tuple(layers))).encode()).hexdigest()
         if key not in self._read:
             visual = self._tokens(frames)
-            self._read[key] = self._backbone.read(visual, frames.shape[1], prompt, layers, POOLINGS)
+            self._read[key] = self._backbone.read(visual, prompt, layers, POOLINGS)
         return self._read[key][pooling]
 
 

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 import tools.scenes
 from hiprobe.backbones import Pooling
-from hiprobe.backbones.huggingface import VisualTokens
+from hiprobe.backbones.embedded.backbone import VisualTokens
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.files import atomic_path
 from hiprobe.pipeline import DEFAULT_PROMPT
@@ -27,7 +27,7 @@ from hiprobe.probing import fit_scorer, saliency
 from tools.scenes.captions import COUNT_PROMPT, EVENT_WORDS, called_abnormal, count_people, named_events
 from tools.scenes.raster import Renderer
 from tools.scenes.seen import draw_seen
-from tools.training.features import FRAMES, clip_frames
+from tools.training.features import clip_frames
 from tools.training.slots import CROWD
 
 CALIBRATION_SEED, TEST_SEED = 200_000_000, 210_000_000
@@ -132,13 +132,13 @@ def _count(text: str) -> int | None:
 
 def generate_all(backbone: Any, tokens: list[VisualTokens], prompt: str) -> list[str]:
     """Answer the prompt about every clip, in batches."""
-    return [text for part in tokens for text in backbone.say(part, FRAMES, prompt, MAX_NEW_TOKENS)]
+    return [text for part in tokens for text in backbone.say(part, prompt, MAX_NEW_TOKENS)]
 
 
 def states_of(backbone: Any, tokens: list[VisualTokens]) -> dict[Pooling, NDArray[np.float32]]:
     """Hidden states at every layer, (n, L, D) for each pooling."""
     layers = range(1, backbone.info.layers + 1)
-    found = [backbone.read(part, FRAMES, DEFAULT_PROMPT, layers, POOLED) for part in tokens]
+    found = [backbone.read(part, DEFAULT_PROMPT, layers, POOLED) for part in tokens]
     return {pooling: np.concatenate([part[pooling] for part in found]) for pooling in POOLED}
 
 

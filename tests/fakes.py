@@ -33,7 +33,12 @@ class FakeBackbone:
         self.asked: list[tuple[int, ...]] = []
 
     def hidden_states(
-        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float32]:
         self.batches += 1
         self.segments += len(frames)
@@ -46,7 +51,13 @@ class FakeBackbone:
                 states[row, column] = noise[column] + signal * segment.mean() * np.linspace(0.5, 1, WIDTH)
         return states
 
-    def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
+    def generate(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        max_new_tokens: int,
+        times: NDArray[np.float64] | None = None,
+    ) -> str:
         return "a bright flash" if frames.mean() > 120 else "dark"
 
 

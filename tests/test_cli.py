@@ -26,7 +26,7 @@ CLEAN = dict(os.environ)
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda name, report=None: FakeBackbone())
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakeBackbone())
     monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(state, "debug", False)
 
@@ -145,7 +145,7 @@ def test_a_bad_manifest_is_one_sentence_and_exit_code_2(folder: Path, run, manif
 def test_a_probe_of_another_backbone_ends_with_code_2(
     folder: Path, probe: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda name, report=None: FakeBackbone("0" * 64))
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakeBackbone("0" * 64))
     code, _, err = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path / "out")
     assert code == 2 and "backbone fingerprint: probe has" in err
     assert not (tmp_path / "out").exists()

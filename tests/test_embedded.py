@@ -13,10 +13,9 @@ import torch
 
 from hiprobe.backbones import cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
-from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+from hiprobe.backbones.embedded.backbone import EmbeddedBackbone, VisualTokens
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
-from hiprobe.backbones.huggingface import VisualTokens
-from hiprobe.backbones.internvl import normalise
+from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.errors import BackboneError, OutputError
 from hiprobe.explain import EXPLAIN_PROMPT
 from tools.scenes.captions import named_events
@@ -189,5 +188,5 @@ def test_the_language_model_says_what_the_slots_tell_it(real: EmbeddedBackbone) 
             wanted = [event in answer for answer in SLOTS[slot].answers]
             observed.logits[slot][:] = torch.tensor(wanted).float().log().clamp_min(-20)
         tokens = VisualTokens(projector.tokens(streams, observed), torch.zeros(1, 56))
-        said[event] = named_events(real.say(tokens, 8, EXPLAIN_PROMPT, 40)[0])
+        said[event] = named_events(real.say(tokens, EXPLAIN_PROMPT, 40)[0])
     assert not said["none"] and "fight" in said["fight"] - said["fire"] and "fire" in said["fire"] - said["fight"]

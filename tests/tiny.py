@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
-    InternVLConfig,
-    InternVLForConditionalGeneration,
     InternVLVisionConfig,
     LlamaConfig,
-    PreTrainedTokenizerFast,
 )
 
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLConfig, MotionInternVLForConditionalGeneration
-from hiprobe.backbones.internvl import IMAGE_TOKEN
 
 CHAT = "{% for m in messages %}{{ m['content'] }} {% endfor %}ask"
 LAYERS = 5
 WIDTH = 32
-
-
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Split on spaces; unknown words are one token."""
-    words = ["[UNK]", "[PAD]", IMAGE_TOKEN, "ask", "what", "happens"]
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", additional_special_tokens=[IMAGE_TOKEN]
-    )
-    tokenizer.chat_template = CHAT
-    return tokenizer
 
 
 def tiny_configs() -> tuple[InternVLVisionConfig, LlamaConfig]:
@@ -54,16 +37,6 @@ def tiny_configs() -> tuple[InternVLVisionConfig, LlamaConfig]:
         eos_token_id=None,
     )
     return vision, text
-
-
-def tiny_internvl() -> InternVLForConditionalGeneration:
-    """A plain InternVL: 16 visual tokens a frame."""
-    vision, text = tiny_configs()
-    torch.manual_seed(0)
-    config = InternVLConfig(
-        vision_config=vision, text_config=text, image_token_id=2, image_seq_length=16, downsample_ratio=0.5
-    )
-    return InternVLForConditionalGeneration(config).eval()
 
 
 def tiny_motion_internvl() -> MotionInternVLForConditionalGeneration:

@@ -6,7 +6,9 @@ With ``--check`` nothing is written, and the exit code is 1 if the file is stale
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -19,14 +21,20 @@ PATH = Path(__file__).parents[1] / "docs" / "cli.md"
 def reference() -> str:
     """Return the reference as Markdown."""
     parts = ["# Command reference\n\nGenerated from `--help` by `make docs`; do not edit.\n"]
-    names = sorted(get_command(app).commands)  # type: ignore[attr-defined]
-    for words in ([], *([name] for name in names)):
+    for words in _commands(get_command(app), []):
         result = CliRunner().invoke(
             app, [*words, "--help"], prog_name="hiprobe", terminal_width=100, env={"COLUMNS": "100"}
         )
         text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
         parts.append(f"## {' '.join(['hiprobe', *words])}\n\n```\n{text}\n```\n")
     return "\n".join(parts)
+
+
+def _commands(command: Any, words: list[str]) -> Iterator[list[str]]:
+    """Yield the words of a command and of all below it."""
+    yield words
+    for name in sorted(getattr(command, "commands", {})):
+        yield from _commands(command.commands[name], [*words, name])
 
 
 def main() -> None:

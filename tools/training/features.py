@@ -47,7 +47,7 @@ def make_shards(indices: list[int], out: Path, first_seed: int, threads: int) ->
     torch.set_num_threads(threads)
     from hiprobe.backbones.embedded.assembly import embedded_folder
     from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
-    from hiprobe.backbones.internvl import normalise
+    from hiprobe.backbones.embedded.vision import normalise
     from hiprobe.backbones.registry import cache_folder
     from tools.scenes.raster import Renderer
     from tools.scenes.seen import draw_seen, event_map

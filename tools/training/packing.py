@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from hiprobe.backbones.internvl import IMAGE_TOKEN
+from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 
 IGNORED = -100
 ROUND = 8  # lengths are padded to multiples of it

@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import StreamProjector
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM
-from hiprobe.backbones.internvl import IMAGE_TOKEN
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.pipeline import DEFAULT_PROMPT
 from tools.scenes.captions import COUNT_PROMPT, answers

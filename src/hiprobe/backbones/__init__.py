@@ -9,6 +9,16 @@ Layer l is decoder block l = 1..L; ``hidden_states[0]`` of transformers is the e
 """
 
 from hiprobe.backbones.base import POOLINGS, Backbone, BackboneInfo, Pooling
+from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
 
-__all__ = ["EMBEDDED", "POOLINGS", "Backbone", "BackboneInfo", "Pooling", "cache_folder", "load_backbone"]
+__all__ = [
+    "EMBEDDED",
+    "POOLINGS",
+    "Backbone",
+    "BackboneInfo",
+    "LoadOptions",
+    "Pooling",
+    "cache_folder",
+    "load_backbone",
+]

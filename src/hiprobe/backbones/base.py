@@ -21,6 +21,9 @@ from its own mean over the segment, so that what moves outweighs what stands sti
 
 POOLINGS: tuple[str, ...] = get_args(Pooling)
 
+FRAME_INTERVAL = 0.25
+"""Seconds between frames whose times are not known: those of 8 frames in a segment of 2 s."""
+
 
 @dataclass(frozen=True)
 class BackboneInfo:
@@ -42,6 +45,10 @@ class BackboneInfo:
         The pooling that was measured to serve this backbone best.
     warnings : tuple of str
         What a user of its output must know.
+    tokens_per_frame : float, optional
+        Visual tokens that a frame becomes, where that does not depend on K.
+    depth : int, optional
+        How many decoder blocks are loaded, where it is not all of them: states end there, and no text can be generated.
     """
 
     name: str
@@ -51,6 +58,8 @@ class BackboneInfo:
     frame_size: tuple[int, int]
     pooling: Pooling
     warnings: tuple[str, ...] = ()
+    tokens_per_frame: float | None = None
+    depth: int | None = None
 
 
 class Backbone(Protocol):
@@ -62,7 +71,12 @@ class Backbone(Protocol):
         ...
 
     def hidden_states(
-        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float32]:
         """Read hidden states at prefill; no token is generated, and blocks above the deepest layer do not run.
 
@@ -76,6 +90,9 @@ class Backbone(Protocol):
             Decoder blocks, 1..L, ascending.
         pooling : {"last", "visual", "motion"}
             See :data:`Pooling`.
+        times : ndarray of float64, shape (B, K), optional
+            When each frame was shown, in seconds; only differences count. Some families tell the language model. By
+            default frames are ``FRAME_INTERVAL`` apart.
 
         Returns
         -------
@@ -90,8 +107,14 @@ class Backbone(Protocol):
         """
         ...
 
-    def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
-        """Answer ``prompt`` about the frames of one segment, uint8 (K, H, W, 3), greedily."""
+    def generate(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        max_new_tokens: int,
+        times: NDArray[np.float64] | None = None,
+    ) -> str:
+        """Answer ``prompt`` about the frames of one segment, uint8 (K, H, W, 3), shown at ``times`` (K,), greedily."""
         ...
 
 
@@ -102,10 +125,12 @@ def check_request(info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequenc
             f"Frames of shape {frames.shape} and type {frames.dtype}: the {info.name} backbone takes uint8 "
             f"(B, K, {info.frame_size[0]}, {info.frame_size[1]}, 3)."
         )
-    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 1 or layers[-1] > info.layers:
+    depth = info.depth or info.layers
+    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 1 or layers[-1] > depth:
         raise UsageError(
-            f"Layers {list(layers)}: give ascending decoder blocks between 1 and {info.layers}; "
-            "0 would be the embedding, which is not a layer."
+            f"Layers {list(layers)}: give ascending decoder blocks between 1 and {depth}"
+            + (f", up to which it was loaded of {info.layers}" if depth < info.layers else "")
+            + "; 0 would be the embedding, which is not a layer."
         )
     if pooling not in POOLINGS:
         raise UsageError(f"Pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")

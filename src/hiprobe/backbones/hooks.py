@@ -22,7 +22,7 @@ class LayerReader:
     """Context manager that records the outputs of decoder blocks during one forward pass.
 
     The pass ends after the deepest block asked for: deeper blocks, the final norm and the LM head do not run.
-    The hooks are removed whatever happens inside the block.
+    The hooks are removed whatever happens inside the block. ``embeddings`` is what the first block was given.
 
     Parameters
     ----------
@@ -41,12 +41,14 @@ class LayerReader:
 
     def __init__(self, blocks: nn.ModuleList, layers: Sequence[int]) -> None:
         self.states: dict[int, torch.Tensor] = {}
+        self.embeddings: torch.Tensor | None = None
         self._blocks = blocks
         self._layers = sorted(set(layers))
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
     def __enter__(self) -> LayerReader:
         try:
+            self._handles.append(self._blocks[0].register_forward_pre_hook(self._first, with_kwargs=True))
             for layer in self._layers:
                 self._handles.append(self._blocks[layer - 1].register_forward_hook(self._hook(layer)))
         except BaseException:
@@ -59,6 +61,9 @@ class LayerReader:
     ) -> bool:
         self._remove()
         return kind is _Stop
+
+    def _first(self, _module: nn.Module, inputs: tuple, named: dict) -> None:
+        self.embeddings = inputs[0] if inputs else named["hidden_states"]
 
     def _hook(self, layer: int):
         def record(_module: nn.Module, _inputs: object, output: torch.Tensor | tuple) -> None:

@@ -1,197 +1,214 @@
-"""A backbone over any transformers model with decoder blocks at ``model.language_model.layers``.
-
-A family subclasses :class:`HuggingFaceBackbone` and says how frames become visual tokens.
-"""
+"""A backbone over any multimodal LLM that transformers loads with ``AutoModelForImageTextToText``."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch import nn
+from transformers import PreTrainedModel
 
-from hiprobe.backbones.base import BackboneInfo, Pooling, check_request
+from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, Pooling, check_request
+from hiprobe.backbones.checkpoint import find_checkpoint, read_config
+from hiprobe.backbones.families import Family, Prepared, find_family
+from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.hooks import LayerReader
+from hiprobe.backbones.loading import load_config, load_model
+from hiprobe.backbones.motion import departure
+from hiprobe.backbones.options import LoadOptions
+from hiprobe.backbones.pooling import pool_layers
 from hiprobe.errors import BackboneError, UsageError
 
-_SAMPLED_WEIGHTS = 64
 
+class HuggingFaceBackbone:
+    """Reads hidden states of, and generates text with, a transformers model. Meets the Backbone protocol.
 
-@dataclass(frozen=True, eq=False)
-class VisualTokens:
-    """What the language model is given for the frames of B segments.
+    The model runs its own forward pass on inputs that its family prepares, so that merging, positions and masks are the
+    library's; reading it stops after the deepest block that is asked for.
 
-    Attributes
+    Parameters
     ----------
-    embeddings : Tensor of shape (B, N, D)
-        One embedding per visual token, in the order of their placeholders.
-    motion : Tensor of shape (B, N)
-        How far what each token stands for departs from its own mean over the segment; at least 0.
+    model : PreTrainedModel
+        Whole, or cut to ``info.depth`` decoder blocks.
+    family : Family
+        Of the model's checkpoint.
+    info : BackboneInfo
+        The facts.
+
+    Raises
+    ------
+    BackboneError
+        If the model's decoder blocks cannot be found.
     """
 
-    embeddings: torch.Tensor
-    motion: torch.Tensor
-
-
-class HuggingFaceBackbone(ABC):
-    """Reads hidden states of, and generates text with, a transformers model. Meets the Backbone protocol."""
-
-    def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, info: BackboneInfo, image_token: str
-    ) -> None:
-        # Any: transformers' annotations cover neither its models' parts nor what a tokenizer returns.
+    def __init__(self, model: PreTrainedModel, family: Family, info: BackboneInfo) -> None:
+        # Any: transformers' annotations cover neither its models' parts nor what they take.
         self._model: Any = model.eval().requires_grad_(False)
-        self._tokenizer: Any = tokenizer
-        self._image_token = image_token
-        self._image_token_id: int = self._tokenizer.convert_tokens_to_ids(image_token)
+        self._family = family
         self._info = info
+        self._blocks = decoder_blocks(model)
 
     @property
     def info(self) -> BackboneInfo:
         """The facts of this backbone."""
         return self._info
 
-    @abstractmethod
-    def visual_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
-        """Turn frames, uint8 (B, K, H, W, 3), into visual tokens."""
+    @property
+    def family(self) -> Family:
+        """How frames enter this model."""
+        return self._family
 
-    def telling_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
-        """Turn frames into the visual tokens that text is generated from; the same, unless a backbone differs."""
-        return self.visual_tokens(frames)
-
-    @abstractmethod
-    def visual_text(self, frames: int, tokens: int) -> str:
-        """Return the text that stands for K frames in the prompt, with one placeholder for each of so many tokens."""
+    @property
+    def model(self) -> Any:
+        """The model itself."""
+        return self._model
 
     @torch.inference_mode()
     def hidden_states(
-        self, frames: NDArray[np.uint8], prompt: str, layers: Sequence[int], pooling: Pooling
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float32]:
         """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`."""
         check_request(self.info, frames, layers, pooling)
-        return self.read(self.visual_tokens(frames), frames.shape[1], prompt, layers, [pooling])[pooling]
+        prepared = self.prepare(frames, prompt, times)
+        return np.concatenate([self.read(batch, layers, pooling) for batch in _same_lengths(prepared)])
 
     @torch.inference_mode()
-    def generate(self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int) -> str:
-        """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
-        check_request(self.info, frames[None], [1], "visual")
-        return self.say(self.telling_tokens(frames[None]), frames.shape[0], prompt, max_new_tokens)[0]
-
-    @torch.inference_mode()
-    def read(
-        self, visual: VisualTokens, frames: int, prompt: str, layers: Sequence[int], poolings: Sequence[Pooling]
-    ) -> dict[Pooling, NDArray[np.float32]]:
-        """Read hidden states of segments whose visual tokens are known already, pooled in several ways at once.
-
-        Parameters
-        ----------
-        visual : VisualTokens
-            What :meth:`visual_tokens` returned for B segments of ``frames`` frames.
-        frames : int
-            K.
-        prompt : str
-            The text that follows the frames.
-        layers : sequence of int
-            Decoder blocks, 1..L, ascending.
-        poolings : sequence of str
-            See :data:`hiprobe.backbones.base.Pooling`.
-
-        Returns
-        -------
-        dict
-            For each pooling, float32 (B, layers, D).
+    def generate(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        max_new_tokens: int,
+        times: NDArray[np.float64] | None = None,
+    ) -> str:
+        """See :meth:`hiprobe.backbones.base.Backbone.generate`.
 
         Raises
         ------
-        BackboneError
-            If a hidden state is not finite.
+        UsageError
+            If only the first blocks of the model were loaded.
         """
-        ids = self._prompt_ids(prompt, frames, visual)
-        with LayerReader(self._model.model.language_model.layers, layers) as reader:
-            self._model.model.language_model(inputs_embeds=self._embed(ids, visual), use_cache=False)
-        places = self._places(ids)
-        found: dict[Pooling, NDArray[np.float32]] = {}
-        for pooling in poolings:
-            pooled = [_pool(reader.states[layer], places, visual.motion, pooling) for layer in layers]
-            states = torch.stack(pooled, dim=1).float().cpu().numpy()
-            if not np.isfinite(states).all():
-                bad = [layer for i, layer in enumerate(layers) if not np.isfinite(states[:, i]).all()]
-                raise BackboneError(
-                    f"The {self.info.name} backbone gave hidden states that are not finite at layers {bad}; "
-                    "load it in float32 or bfloat16."
-                )
-            found[pooling] = states
-        return found
+        if self.info.depth is not None:
+            raise UsageError(
+                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
+            )
+        check_request(self.info, frames[None], [1], "visual")
+        prepared = self.prepare(frames[None], prompt, None if times is None else times[None])
+        inputs = self._inputs(prepared)
+        tokenizer = self._family.tokenizer
+        output = self._model.generate(
+            **inputs, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+        )
+        said = output[0, inputs["input_ids"].shape[1] :]
+        return str(tokenizer.decode(said, skip_special_tokens=True)).strip()
+
+    def prepare(
+        self, frames: NDArray[np.uint8], prompt: str, times: NDArray[np.float64] | None = None
+    ) -> list[Prepared]:
+        """Prepare B segments, frames (B, K, H, W, 3) shown at ``times`` (B, K), each for itself."""
+        if times is None:
+            times = np.tile(np.arange(frames.shape[1]) * FRAME_INTERVAL, (len(frames), 1))
+        return [
+            self._family.prepare(segment, shown - shown[0], prompt)
+            for segment, shown in zip(frames, times, strict=True)
+        ]
 
     @torch.inference_mode()
-    def say(self, visual: VisualTokens, frames: int, prompt: str, max_new_tokens: int) -> list[str]:
-        """Answer ``prompt`` about each of the segments that the visual tokens stand for, greedily, in one pass."""
-        embeddings = self._embed(self._prompt_ids(prompt, frames, visual), visual)
-        output = self._model.generate(
-            inputs_embeds=embeddings,
-            attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=self._tokenizer.pad_token_id,
-        )
-        return [str(self._tokenizer.decode(row, skip_special_tokens=True)).strip() for row in output]
+    def embeddings(self, prepared: Sequence[Prepared]) -> torch.Tensor:
+        """Return what the first decoder block is given, (B, N, D): visual tokens before any attention of the LLM."""
+        return self._run(prepared, [1])[1]
 
-    def _prompt_ids(self, prompt: str, frames: int, visual: VisualTokens) -> torch.Tensor:
-        """Return the token ids (N,) of the whole prompt, placeholders expanded."""
-        special = [token for token in self._tokenizer.all_special_tokens if token in prompt]
-        if special:
-            raise UsageError(f"The prompt contains {special[0]!r}, a control token of the model; reword the prompt.")
-        message = [{"role": "user", "content": f"{self.visual_text(frames, visual.embeddings.shape[1])}\n{prompt}"}]
-        text = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        return torch.as_tensor(ids)[0].to(self._model.device)
+    def read(self, prepared: Sequence[Prepared], layers: Sequence[int], pooling: Pooling) -> NDArray[np.float32]:
+        """Read hidden states, float32 (B, layers, D), of prepared segments that are of one length in tokens."""
+        states, embeddings = self._run(prepared, layers)
+        visual = prepared[0].visual
+        tokens = embeddings[:, visual.to(embeddings.device)].float()
+        steps = tokens.unflatten(1, (prepared[0].steps, -1))
+        return pool_layers(states, layers, visual, departure(steps).flatten(1), pooling, self.info.name)
 
-    def _places(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return where in the prompt the visual tokens stand: bool (N,)."""
-        return torch.eq(ids, self._image_token_id)
-
-    def _embed(self, ids: torch.Tensor, visual: VisualTokens) -> torch.Tensor:
-        """Return the embeddings (B, N, D) of the prompt, with visual tokens in their places."""
-        places = self._places(ids)
-        batch, count = visual.embeddings.shape[:2]
-        if int(places.sum()) != count:
+    def _run(self, prepared: Sequence[Prepared], layers: Sequence[int]) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
+        with LayerReader(self._blocks, layers) as reader:
+            self._model(**self._inputs(prepared), use_cache=False)
+        if reader.embeddings is None or len(reader.states) < len(layers):
             raise BackboneError(
-                f"The prompt holds {int(places.sum())} placeholders for {count} visual tokens; "
-                "the model's configuration and its frames do not agree."
+                f"The decoder blocks of {self.info.name} did not run in its forward pass; this architecture "
+                f"({type(self._model).__name__}) cannot be probed."
             )
-        embeddings = self._model.get_input_embeddings()(ids).repeat(batch, 1, 1)
-        embeddings[:, places] = visual.embeddings.to(embeddings.dtype)
-        return embeddings
+        return reader.states, reader.embeddings
+
+    def _inputs(self, prepared: Sequence[Prepared]) -> dict[str, torch.Tensor]:
+        """Concatenate the inputs of segments, on the model's device, pixels in its type."""
+        inputs = {name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs}
+        return {
+            name: value.to(self._model.device, self._model.dtype if name.startswith("pixel_values") else None)
+            for name, value in inputs.items()
+        }
 
 
-def _pool(states: torch.Tensor, places: torch.Tensor, motion: torch.Tensor, pooling: Pooling) -> torch.Tensor:
-    """Pool hidden states (B, N, D) to (B, D)."""
-    if pooling == "last":
-        return states[:, -1]
-    visual = states[:, places]
-    if pooling == "visual":
-        return visual.mean(dim=1)
-    total = motion.sum(dim=1, keepdim=True)
-    # Where nothing moves at all no token stands out: the weighted mean becomes the plain mean.
-    even = torch.full_like(motion, 1 / motion.shape[1])
-    weights = torch.where(total > 0, motion / total.clamp_min(torch.finfo(motion.dtype).tiny), even)
-    return (visual * weights[:, :, None].to(visual.dtype)).sum(dim=1)
+def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """Return the decoder blocks of a model's language model. Raises BackboneError if they cannot be found."""
+    blocks = getattr(model.get_decoder(), "layers", None)
+    if not isinstance(blocks, nn.ModuleList):
+        raise BackboneError(f"{type(model).__name__} keeps its decoder blocks where HiProbe does not find them.")
+    return blocks
 
 
-def sampled_fingerprint(model: PreTrainedModel) -> str:
-    """Return 64 hexadecimal digits over a model's configuration and 64 values of each of its weights."""
-    config = {k: v for k, v in model.config.to_dict().items() if not k.startswith("_") and "dtype" not in k}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, weight in sorted(model.state_dict().items()):
-        flat = weight.flatten()
-        index = torch.linspace(0, len(flat) - 1, min(_SAMPLED_WEIGHTS, len(flat))).long()
-        digest.update(f"{name} {tuple(weight.shape)}".encode())
-        digest.update(flat[index.to(flat.device)].float().cpu().numpy().tobytes())
-    return digest.hexdigest()
+def load_checkpoint(
+    name: str, options: LoadOptions, depth: int | None = None, report: Callable[[str], None] = lambda _: None
+) -> HuggingFaceBackbone:
+    """Load a checkpoint, or its first ``depth`` decoder blocks alone.
+
+    Parameters
+    ----------
+    name : str
+        A folder, or the hub's ID.
+    options : LoadOptions
+        How.
+    depth : int, optional
+        Leave out the blocks above, the final norm and the LM head. States of the blocks that are loaded are the same.
+    report : callable
+        Told in a sentence what takes time, and of risks.
+
+    Raises
+    ------
+    UsageError
+        If the name, the depth or an option is wrong.
+    BackboneError
+        If it cannot be fetched, loaded or probed.
+    """
+    if options.trust_remote_code:
+        report(f"warning: code that comes with {name} may run with all your rights (--trust-remote-code)")
+    folder = find_checkpoint(name, options, report)
+    config = load_config(folder, options)
+    family = find_family(read_config(folder)["model_type"])(folder, config, options.trust_remote_code)
+    text = config.get_text_config(decoder=True)
+    if depth is not None and not 1 <= depth <= text.num_hidden_layers:
+        raise UsageError(f"{name} has {text.num_hidden_layers} decoder blocks; it cannot be cut to {depth}.")
+    cut = None if depth == text.num_hidden_layers else depth
+    reading = family.reading() | ({"quantize": options.quantize} if options.quantize else {})
+    info = BackboneInfo(
+        name=name if not Path(name).is_dir() else Path(name).name,
+        fingerprint=checkpoint_fingerprint(folder, reading),
+        layers=text.num_hidden_layers,
+        width=text.hidden_size,
+        frame_size=family.size(),
+        pooling="last",
+        tokens_per_frame=family.tokens_per_frame(),
+        depth=cut,
+    )
+    report(f"loading {name}" + (f" up to layer {cut} of {info.layers}" if cut else ""))
+    return HuggingFaceBackbone(load_model(folder, options, cut), family, info)
+
+
+def _same_lengths(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
+    """Divide segments into batches that need no padding: as one where all are of one length, else one by one."""
+    lengths = {item.inputs["input_ids"].shape[1] for item in prepared}
+    return [list(prepared)] if len(lengths) == 1 else [[item] for item in prepared]

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from hiprobe.backbones.base import Backbone
-from hiprobe.errors import UsageError
+from hiprobe.backbones.options import LoadOptions
 
 EMBEDDED = "embedded"
 
@@ -20,27 +20,39 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("hiprobe"))
 
 
-def load_backbone(name: str = EMBEDDED, report: Callable[[str], None] = lambda _: None) -> Backbone:
-    """Load a backbone; the embedded one is fetched and assembled on first use, and needs no network afterwards.
+def load_backbone(
+    name: str = EMBEDDED,
+    report: Callable[[str], None] = lambda _: None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008 - frozen
+    depth: int | None = None,
+) -> Backbone:
+    """Load a backbone.
 
     Parameters
     ----------
     name : str
-        ``embedded`` is the only one so far.
+        ``embedded``, the folder of a checkpoint, or its ID on the hub. What is not on this machine yet is fetched on
+        first use, and needs no network afterwards.
     report : callable
-        Told in a sentence what takes time.
+        Told in a sentence what takes time, and of risks.
+    options : LoadOptions
+        How a checkpoint is loaded.
+    depth : int, optional
+        The deepest layer that will be read, if no text will be generated: blocks above it are not loaded.
 
     Raises
     ------
     UsageError
-        If there is no such backbone.
+        If there is no such backbone, or an option does not fit.
     BackboneError
         If it cannot be fetched, assembled or loaded.
     """
-    if name != EMBEDDED:
-        raise UsageError(f"There is no backbone {name!r}; {EMBEDDED!r} is the only one in this release.")
     # torch and transformers take seconds to import: not before a backbone is really wanted.
-    from hiprobe.backbones.embedded.assembly import embedded_folder
-    from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+    if name == EMBEDDED:
+        from hiprobe.backbones.embedded.assembly import embedded_folder
+        from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 
-    return EmbeddedBackbone(embedded_folder(cache_folder(), report))
+        return EmbeddedBackbone(embedded_folder(cache_folder(), report))
+    from hiprobe.backbones.huggingface import load_checkpoint
+
+    return load_checkpoint(name, options, depth, report)

@@ -11,6 +11,7 @@ from hiprobe.cli.demo import demo
 from hiprobe.cli.detect import detect
 from hiprobe.cli.evaluate import evaluate
 from hiprobe.cli.fit import fit
+from hiprobe.cli.models import models
 from hiprobe.cli.options import state
 from hiprobe.cli.probes import probes
 from hiprobe.errors import HiProbeError
@@ -28,6 +29,7 @@ app.command()(fit)
 app.command()(detect)
 app.command("eval")(evaluate)
 app.command()(probes)
+app.add_typer(models, name="models")
 app.command()(demo)
 
 

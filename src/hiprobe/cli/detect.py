@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hiprobe.pipeline import Detection
 
 
+@options.with_loading
 def detect(
     videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.", readable=False)],
     probe: Annotated[
@@ -22,6 +23,7 @@ def detect(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result files.")] = Path("hiprobe-out"),
     model: options.Model = "embedded",
+    loading: options.Loading = options.LOADING,
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
     sigma: options.Sigma = None,
     threshold: options.Threshold = None,
@@ -48,7 +50,7 @@ def detect(
     else:
         loaded = load_probe(probe)
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-    backbone = load_backbone(model, printer.line)
+    backbone = load_backbone(model, printer.line, loading, None if explain else loaded.layer)
     results: list[Detection] = []
     events = EventCsv()
 

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from hiprobe.evaluation import EvalReport
 
 
+@options.with_loading
 def evaluate(
     labels: Annotated[Path, typer.Argument(help="Labelled videos, in the same form as for fit.", readable=False)],
     probe: Annotated[str, typer.Option("--probe", "-p", help=options.PROBE_HELP)],
     model: options.Model = "embedded",
+    loading: options.Loading = options.LOADING,
     iou: Annotated[float, typer.Option("--iou", help="Temporal IoU from which an event counts as found.")] = 0.3,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     sigma: options.Sigma = None,
@@ -42,7 +44,7 @@ def evaluate(
     manifest = load_manifest(labels)
     loaded = load_probe(probe)
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-    backbone = load_backbone(model, printer.line)
+    backbone = load_backbone(model, printer.line, loading, loaded.layer)
     with printer.progress() as report:
         result = evaluate_manifest(
             manifest,

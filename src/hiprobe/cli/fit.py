@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hiprobe.pipeline import FitResult
 
 
+@options.with_loading
 def fit(
     labels: Annotated[
         Path,
@@ -24,6 +25,7 @@ def fit(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The probe file to write.")] = Path("hiprobe.probe"),
     model: options.Model = "embedded",
+    loading: options.Loading = options.LOADING,
     length: Annotated[float, typer.Option("--segment", help="Length of a segment, in seconds.")] = 2.0,
     stride: Annotated[float, typer.Option("--stride", help="Seconds between segment starts.")] = 1.0,
     frames: Annotated[int, typer.Option("--frames", help="K, frames sampled from a segment.")] = 8,
@@ -58,7 +60,7 @@ def fit(
     sampling = Sampling(length, stride, frames)
     localize = options.localize_settings(LocalizeSettings(), sigma, threshold, kappa, min_duration, merge_gap)
     manifest = load_manifest(labels)
-    backbone = load_backbone(model, printer.line)
+    backbone = load_backbone(model, printer.line, loading)
     with printer.progress() as report:
         result = run(
             manifest,

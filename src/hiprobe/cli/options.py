@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from hiprobe.backbones.options import LoadOptions
 
 if TYPE_CHECKING:
     from hiprobe.features import FeatureStore
@@ -30,7 +35,9 @@ def _debug(value: bool) -> bool:
 
 PROBE_HELP = "A probe file that fit wrote, or the name of a starter probe (see `hiprobe probes`)."
 
-Model = Annotated[str, typer.Option("--model", help="The backbone.")]
+Model = Annotated[
+    str, typer.Option("--model", help="The backbone: embedded, a checkpoint's ID on the hub, or its folder.")
+]
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second, for videos that are folders of images.")]
 Features = Annotated[
     Path | None,
@@ -68,6 +75,49 @@ MergeGap = Annotated[
         "--merge-gap", help="Join events at most this far apart; seconds.", show_default="the probe's; 1.0 in a new one"
     ),
 ]
+
+Loading = LoadOptions
+"""How a checkpoint is loaded: what a command under :func:`with_loading` is given in place of these options."""
+
+LOADING = LoadOptions()
+
+_LOADING = {
+    "dtype": Annotated[str, typer.Option(help="float32, bfloat16, float16; auto: bfloat16 on a GPU, else float32.")],
+    "device": Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="a GPU if there is one")],
+    "device_map": Annotated[str | None, typer.Option(help="'auto' spreads a model over GPUs and memory.")],
+    "quantize": Annotated[str | None, typer.Option(help="8bit or 4bit, by bitsandbytes; needs a GPU.")],
+    "revision": Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")],
+    "offline": Annotated[bool, typer.Option("--offline", help="Never ask the network for a checkpoint.")],
+    "trust_remote_code": Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let code that comes with a checkpoint run. Dangerous.")
+    ],
+}
+
+
+def with_loading(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of :class:`LoadOptions` in place of its parameter ``loading``."""
+    hints = get_type_hints(command, include_extras=True)
+
+    @functools.wraps(command)
+    def run(*words: Any, **given: Any) -> None:
+        chosen = {name: given.pop(name, getattr(LOADING, name)) for name in _LOADING}
+        command(*words, loading=LoadOptions(**chosen), **given)
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name == "loading":
+            parameters += [
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=getattr(LOADING, name), annotation=annotation
+                )
+                for name, annotation in _LOADING.items()
+            ]
+        else:
+            hint = hints[parameter.name]
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def localize_settings(

@@ -60,7 +60,7 @@ def explain_events(
         windows.append(Segment(index, start, start + length))
     return tuple(
         Explanation(
-            backbone.generate(item.frames, prompt, max_new_tokens),
+            backbone.generate(item.frames, prompt, max_new_tokens, item.times),
             prompt,
             item.segment.start,
             item.segment.end,

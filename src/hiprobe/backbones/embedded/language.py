@@ -15,6 +15,9 @@ from gguf import GGUFReader, dequantize
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
+IMAGE_TOKEN = "<IMG_CONTEXT>"
+"""What stands for a visual token in the prompt, as in InternVL."""
+
 _LAYER_NAMES = {
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",

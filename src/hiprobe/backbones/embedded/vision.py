@@ -12,10 +12,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from transformers import InternVLVisionConfig
 
 from hiprobe.errors import BackboneError
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""ImageNet's, in RGB: what DINOv2 was trained with."""
 
 WIDTH = 384
 HEADS = 6
@@ -35,6 +40,14 @@ _BLOCK_NAMES = {
     "mlp.fc1": "mlp.fc1",
     "mlp.fc2": "mlp.fc2",
 }
+
+
+def normalise(frames: NDArray[np.uint8], like: torch.Tensor) -> torch.Tensor:
+    """Turn frames, uint8 (..., H, W, 3), into pixel values (..., 3, H, W) on the device and in the type of ``like``."""
+    pixels = torch.from_numpy(frames).to(like.device).movedim(-1, -3).to(like.dtype) / 255
+    mean = torch.tensor(IMAGE_MEAN, dtype=like.dtype, device=like.device).view(3, 1, 1)
+    std = torch.tensor(IMAGE_STD, dtype=like.dtype, device=like.device).view(3, 1, 1)
+    return (pixels - mean) / std
 
 
 def vision_config(blocks: int, image_size: int) -> InternVLVisionConfig:

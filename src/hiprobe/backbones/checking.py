@@ -1,0 +1,176 @@
+"""The self-test of a checkpoint: what a user runs first on a model that this project has never seen."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones.options import LoadOptions
+
+FRAMES = 4
+_PROMPT = "What happens in this video?"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes
+    ----------
+    name : str
+        What was checked.
+    passed : bool or None
+        None for what is only told, a time for instance.
+    detail : str
+        The figures.
+    """
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+def check_checkpoint(
+    name: str, options: LoadOptions, report: Callable[[str], None] = lambda _: None, frames: int = FRAMES
+) -> Iterator[Finding]:
+    """Load a checkpoint and yield, one by one, whether its hidden states can be relied on.
+
+    Random pictures are shown to it: what is checked is not whether the model is good, but whether it is read rightly.
+
+    Parameters
+    ----------
+    name : str
+        A folder, or the hub's ID.
+    options : LoadOptions
+        How it is loaded.
+    report : callable
+        Told in a sentence what takes time.
+    frames : int
+        K.
+
+    Raises
+    ------
+    UsageError
+        If the name or an option is wrong.
+    BackboneError
+        If it cannot be loaded, or its frames cannot be prepared.
+    """
+    began = time.perf_counter()
+    whole = load_checkpoint(name, options, report=report)
+    info = whole.info
+    dtype = str(whole.model.dtype).removeprefix("torch.")
+    yield Finding(
+        "loads",
+        None,
+        f"{time.perf_counter() - began:.1f} s; family {whole.family.name}, frames enter as {whole.family.way}; "
+        f"{info.layers} layers of width {info.width}, {dtype} on {whole.model.device}",
+    )
+    pictures = np.random.default_rng(0).integers(0, 256, (2, frames, *info.frame_size, 3), dtype=np.uint8)
+    yield _shapes(whole, pictures)
+    yield _hooks(whole, pictures)
+    yield _visual_tokens(whole, pictures)
+    yield _batch(whole, pictures)
+    said = whole.generate(pictures[0], _PROMPT, 8)
+    yield Finding("generates text", None, repr(said))
+    depth = max(1, info.layers * 2 // 3)
+    expected, seconds = _timed(whole, pictures, depth)
+    every = _timed(whole, pictures, info.layers)[1]
+    del whole
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    cut = load_checkpoint(name, options, depth, report)
+    found, cut_seconds = _timed(cut, pictures, depth)
+    difference = float(np.abs(found - expected).max() / np.abs(expected).max())
+    same = cut.info.fingerprint == info.fingerprint
+    yield Finding(
+        f"cut to {depth} layers equals whole",
+        same and difference <= _tolerance(cut),
+        f"largest difference {difference:.1e} of the largest state; fingerprint {'the same' if same else 'another'}",
+    )
+    memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB of process memory at most"
+    if torch.cuda.is_available():
+        memory += f", {torch.cuda.max_memory_allocated() / 1e9:.1f} GB of GPU memory at most"
+    yield Finding(
+        "seconds per segment",
+        None,
+        f"{every:.2f} to layer {info.layers}, {seconds:.2f} stopped at {depth}, {cut_seconds:.2f} cut to {depth} "
+        f"({frames} frames); {memory}",
+    )
+
+
+def _shapes(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -> Finding:
+    info = backbone.info
+    layers = range(1, info.layers + 1)
+    found = {p: backbone.hidden_states(pictures, _PROMPT, layers, p) for p in ("last", "visual", "motion")}
+    expected = (len(pictures), info.layers, info.width)
+    right = all(states.shape == expected for states in found.values())
+    differ = bool(np.abs(found["last"][0] - found["last"][1]).max() > 0)
+    detail = f"{expected} for each pooling, all finite" if right else str({p: s.shape for p, s in found.items()})
+    return Finding("shapes", right and differ, detail + ("" if differ else "; two segments give the same states"))
+
+
+@torch.inference_mode()
+def _hooks(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -> Finding:
+    prepared = backbone.prepare(pictures[:1], _PROMPT)
+    inputs = backbone._inputs(prepared)
+    output = backbone.model(**inputs, output_hidden_states=True, use_cache=False).hidden_states
+    layers = range(1, backbone.info.layers)
+    states = backbone.read(prepared, layers, "last")[0]
+    different = [
+        layer
+        for layer, state in zip(layers, states, strict=True)
+        if not np.array_equal(state, output[layer][0, -1].float().cpu().numpy())
+    ]
+    detail = f"differ at layers {different}" if different else f"layers 1 to {layers[-1]} equal output_hidden_states"
+    return Finding("hooks", not different, detail)
+
+
+def _visual_tokens(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -> Finding:
+    """Change one frame: exactly the tokens of its step may change before attention, and states before them may not."""
+    before = backbone.prepare(pictures[:1], _PROMPT)
+    changed = pictures[:1].copy()
+    changed[:, -1] = 255 - changed[:, -1]
+    after = backbone.prepare(changed, _PROMPT)
+    rows = [backbone.embeddings(item)[0].float().cpu() for item in (before, after)]
+    moved = (rows[0] != rows[1]).any(dim=1)
+    visual, steps = before[0].visual, before[0].steps
+    places = visual.nonzero()[:, 0].reshape(steps, -1)
+    expected = torch.zeros_like(visual)
+    expected[places[-1]] = True
+    per_frame = visual.sum().item() / pictures.shape[1]
+    detail = f"{int(visual.sum())} in {steps} steps, {per_frame:g} a frame"
+    if not torch.equal(moved, expected):
+        own = int(moved[places[-1]].sum())
+        detail += f"; changing the last frame changes {int(moved.sum())} tokens, {own} of its own"
+    return Finding("visual tokens", torch.equal(moved, expected), detail)
+
+
+def _batch(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -> Finding:
+    layer = [backbone.info.layers]
+    both = backbone.hidden_states(pictures, _PROMPT, layer, "visual")
+    single = [backbone.hidden_states(pictures[i : i + 1], _PROMPT, layer, "visual") for i in range(len(pictures))]
+    difference = float(np.abs(both - np.concatenate(single)).max() / np.abs(both).max())
+    return Finding("batch equals singles", difference <= _tolerance(backbone), f"largest difference {difference:.1e}")
+
+
+def _timed(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8], layer: int) -> tuple[NDArray[np.float32], float]:
+    """Return the states of a layer, and the seconds that a segment took, the shorter of two runs."""
+    began = time.perf_counter()
+    states = backbone.hidden_states(pictures[:1], _PROMPT, [layer], "last")
+    first = time.perf_counter()
+    backbone.hidden_states(pictures[:1], _PROMPT, [layer], "last")
+    return states, min(first - began, time.perf_counter() - first)
+
+
+def _tolerance(backbone: HuggingFaceBackbone) -> float:
+    """Return the largest difference that rounding explains, relative to the largest state."""
+    return 1e-4 if backbone.model.dtype == torch.float32 else 5e-2

@@ -1,0 +1,175 @@
+"""What differs between families of multimodal LLMs, and nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from packaging.version import Version
+from transformers import AutoImageProcessor, AutoTokenizer
+
+from hiprobe.backbones.base import FRAME_INTERVAL
+from hiprobe.backbones.prompts import chat_template, check_prompt
+from hiprobe.errors import BackboneError
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One segment with its prompt, as a model takes it.
+
+    Attributes
+    ----------
+    inputs : dict
+        Keyword arguments of the model's forward pass: ``input_ids`` (1, N) and pixel values, all of which can be
+        concatenated along the first axis with those of other segments.
+    visual : bool Tensor of shape (N,)
+        Which tokens stand for frames, step by step; every step has as many.
+    steps : int
+        Into how many steps of time they are divided: K, or fewer in families that join frames.
+    """
+
+    inputs: dict[str, torch.Tensor]
+    visual: torch.Tensor
+    steps: int
+
+
+class Family(ABC):
+    """How the frames of a segment enter models of one family. An instance serves one checkpoint.
+
+    A family sets the class attributes and says :meth:`size`, :meth:`tokens_per_frame` and :meth:`prepare`. Another
+    package adds one by the entry point ``hiprobe.families``.
+
+    Parameters
+    ----------
+    folder : Path
+        The checkpoint.
+    config : PretrainedConfig
+        The model's.
+    trust_remote_code : bool
+        Whether code that comes with the checkpoint may run.
+
+    Raises
+    ------
+    BackboneError
+        If a package is missing or too old, or the processors cannot be built.
+    """
+
+    name: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+    """The ``model_type`` of configurations that belong to this family."""
+    minimum_transformers: ClassVar[str] = "5.20"
+    packages: ClassVar[tuple[str, ...]] = ()
+    """What must be installed beyond what HiProbe itself needs."""
+    way: ClassVar[str] = "images"
+    """How frames enter: probes of one way are not valid for the other."""
+
+    def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
+        self._check_packages(folder)
+        self.config = config
+        kwargs = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **kwargs)
+            self.processor: Any = self.build_processor(folder, **kwargs)
+        except (OSError, ValueError, ImportError, TypeError, AttributeError, KeyError) as error:
+            raise BackboneError(f"{folder}: its processors cannot be built ({_why(error)}).") from error
+        self.template = self.build_template(folder)
+
+    def build_processor(self, folder: Path, **kwargs: Any) -> Any:
+        """Build what turns frames into pixel values; by default the checkpoint's image processor."""
+        return AutoImageProcessor.from_pretrained(folder, **kwargs)
+
+    def build_template(self, folder: Path) -> str:
+        """Return the chat template; by default the checkpoint's."""
+        return chat_template(folder, self.tokenizer)
+
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Return the (height, width) in pixels that frames are given in."""
+
+    @abstractmethod
+    def tokens_per_frame(self) -> float | None:
+        """Return how many visual tokens a frame becomes."""
+
+    @abstractmethod
+    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
+        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, shown at ``times`` (K,) in seconds."""
+
+    def reading(self) -> dict[str, Any]:
+        """Return what decides the hidden states beside configuration and weights, as JSON holds it."""
+        return {"family": self.name, "way": self.way, "size": list(self.size()), "template": self.template}
+
+    def render(self, parts: Sequence[str], prompt: str) -> str:
+        """Return one user turn by the chat template: ``parts`` are "image" or "video", then the prompt."""
+        check_prompt(self.tokenizer, prompt)
+        content = [*({"type": part} for part in parts), {"type": "text", "text": prompt}]
+        return self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}],
+            chat_template=self.template,
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+
+    def tokenize(self, text: str, image_token_id: int, steps: int, **pixels: torch.Tensor) -> Prepared:
+        """Tokenize a rendered prompt whose placeholders are expanded, and find the visual tokens in it."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        ids = torch.as_tensor(encoded["input_ids"])
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **pixels}
+        return Prepared(inputs, ids[0] == image_token_id, steps)
+
+    def _check_packages(self, folder: Path) -> None:
+        if Version(transformers.__version__) < Version(self.minimum_transformers):
+            raise BackboneError(
+                f"{folder}: {self.name} needs transformers {self.minimum_transformers} or newer, here is "
+                f"{transformers.__version__}; run `pip install --upgrade transformers`."
+            )
+        for package in self.packages:
+            if importlib.util.find_spec(package) is None:
+                raise BackboneError(f"{folder}: {self.name} needs {package}; run `pip install {package}`.")
+
+
+def expand(text: str, placeholder: str, replacements: Sequence[str]) -> str:
+    """Replace each placeholder in a rendered prompt by the next of the replacements.
+
+    Raises
+    ------
+    BackboneError
+        If there are more or fewer placeholders.
+    """
+    pieces = text.split(placeholder)
+    if len(pieces) != len(replacements) + 1:
+        raise BackboneError(
+            f"The chat template wrote {len(pieces) - 1} placeholders {placeholder!r} for {len(replacements)}: it is "
+            "not this family's; take the checkpoint in its original Hugging Face form."
+        )
+    return pieces[0] + "".join(r + piece for r, piece in zip(replacements, pieces[1:], strict=True))
+
+
+def interval(times: NDArray[np.float64]) -> float:
+    """Return the mean time between frames in seconds; of a still picture, ``FRAME_INTERVAL``."""
+    length = float(times[-1] - times[0])
+    return length / (len(times) - 1) if length > 0 else FRAME_INTERVAL
+
+
+def has_torchvision() -> bool:
+    """Return whether torchvision is installed, without which video processors cannot be built."""
+    return importlib.util.find_spec("torchvision") is not None
+
+
+def square(size: Any) -> tuple[int, int]:
+    """Return an image size of a configuration, one number or two, as (height, width)."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+def _why(error: Exception) -> str:
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if not has_torchvision() and "torchvision" in str(error).lower():
+        return f"{text}: install torchvision in the build that fits torch"
+    return text

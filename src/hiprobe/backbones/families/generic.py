@@ -1,0 +1,80 @@
+"""Every other multimodal LLM that takes images: one image a frame, by its own processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoProcessor
+
+from hiprobe.backbones.families.base import Family, Prepared, square
+from hiprobe.errors import BackboneError
+
+_SIDE = 448
+"""Pixels of a frame's side where neither configuration nor processor says one."""
+
+
+class Generic(Family):
+    """Works with what follows the library's conventions (Gemma 3, Idefics3, ...), and says why where it does not."""
+
+    name = "generic"
+    model_types = ()
+
+    def build_processor(self, folder: Path, **kwargs: Any) -> Any:
+        """See :meth:`Family.build_processor`: the checkpoint's combined processor."""
+        return AutoProcessor.from_pretrained(folder, **kwargs)
+
+    def size(self) -> tuple[int, int]:
+        """See :meth:`Family.size`: the vision tower's, if it has one size."""
+        vision = getattr(self.config, "vision_config", None)
+        return square(getattr(vision, "image_size", None) or _SIDE)
+
+    def tokens_per_frame(self) -> float | None:
+        """See :meth:`Family.tokens_per_frame`: not known before a frame has been prepared."""
+        return None
+
+    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
+        """See :meth:`Family.prepare`.
+
+        Raises
+        ------
+        BackboneError
+            If the model's processor does not give every frame the same number of visual tokens.
+        """
+        text = self.render(["image"] * len(frames), prompt)
+        splitting = {"do_image_splitting": False} if hasattr(self._images, "do_image_splitting") else {}
+        try:
+            found = self.processor(
+                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **splitting
+            )
+        except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+            raise BackboneError(
+                f"The processor {type(self.processor).__name__} does not take {len(frames)} images in one prompt "
+                f"({error}); this model cannot be used, or needs a family of its own (docs/models.md)."
+            ) from error
+        inputs = {name: torch.as_tensor(value) for name, value in found.items()}
+        visual = inputs["input_ids"][0] == self._image_token_id()
+        tokens = int(visual.sum())
+        if not tokens or tokens % len(frames):
+            raise BackboneError(
+                f"{tokens} visual tokens were found for {len(frames)} frames, so that it cannot be told which are of "
+                f"which frame; {self.config.model_type!r} needs a family of its own (docs/models.md)."
+            )
+        return Prepared(inputs, visual, len(frames))
+
+    @property
+    def _images(self) -> Any:
+        return getattr(self.processor, "image_processor", self.processor)
+
+    def _image_token_id(self) -> int:
+        for owner in (self.config, self.processor):
+            for name in ("image_token_id", "image_token_index"):
+                if isinstance(found := getattr(owner, name, None), int):
+                    return found
+        raise BackboneError(
+            f"Neither configuration nor processor of {self.config.model_type!r} names the token that stands for an "
+            "image; it needs a family of its own (docs/models.md)."
+        )

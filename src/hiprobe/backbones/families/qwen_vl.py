@@ -1,0 +1,89 @@
+"""Qwen2.5-VL and Qwen3-VL: one video with pairs of frames joined, or images where torchvision is absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoImageProcessor, AutoProcessor
+
+from hiprobe.backbones.families.base import Family, Prepared, expand, has_torchvision, interval
+
+_SIDE = 448
+"""Pixels of a frame's side: the processors would take any size; this gives as many tokens as other families'."""
+
+_VIDEO, _IMAGE = "<|video_pad|>", "<|image_pad|>"
+
+
+class QwenVL(Family):
+    """Both ways in: the native video processor joins frames in pairs; without it each frame is an image.
+
+    The two give different hidden states, so a probe of one way is not valid for the other.
+    """
+
+    name = "Qwen-VL"
+    model_types = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
+
+    def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
+        self.way = "video" if has_torchvision() else "images"  # type: ignore[misc]
+        super().__init__(folder, config, trust_remote_code)
+
+    def build_processor(self, folder: Path, **kwargs: Any) -> Any:
+        """See :meth:`Family.build_processor`: the whole native processor where it can be built."""
+        whole = self.way == "video"
+        return (AutoProcessor if whole else AutoImageProcessor).from_pretrained(folder, **kwargs)
+
+    def size(self) -> tuple[int, int]:
+        """See :meth:`Family.size`: 448 px, or the most that the processor lets through."""
+        images = self.processor.image_processor if self.way == "video" else self.processor
+        cell = self._cell()
+        most = int(images.size["longest_edge"] ** 0.5)
+        side = min(_SIDE, most) // cell * cell
+        return side, side
+
+    def tokens_per_frame(self) -> float:
+        """See :meth:`Family.tokens_per_frame`: 256 as images, half as video (Qwen3-VL: 196 and 98)."""
+        tokens = (self.size()[0] // self._cell()) ** 2
+        return tokens / self.config.vision_config.temporal_patch_size if self.way == "video" else tokens
+
+    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
+        """See :meth:`Family.prepare`; as video, the times reach the model by M-RoPE or as text."""
+        return self._video(frames, times, prompt) if self.way == "video" else self._images(frames, prompt)
+
+    def _video(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
+        count, rate = len(frames), 1 / interval(times)
+        metadata = {"total_num_frames": count, "fps": rate, "frames_indices": list(range(count))}
+        found = self.processor(
+            text=[self.render(["video"], prompt)],
+            videos=[frames],
+            video_metadata=[metadata],
+            do_sample_frames=False,
+            do_resize=False,
+            return_tensors="pt",
+        )
+        inputs = {name: torch.as_tensor(value) for name, value in found.items() if name != "video_metadata"}
+        visual = inputs["input_ids"][0] == self.config.video_token_id
+        return Prepared(inputs, visual, int(inputs["video_grid_thw"][0, 0]))
+
+    def _images(self, frames: NDArray[np.uint8], prompt: str) -> Prepared:
+        seen = self.processor(images=list(frames), do_resize=False, return_tensors="pt")
+        grid = torch.as_tensor(seen["image_grid_thw"])
+        tokens = int(grid[0].prod()) // self.config.vision_config.spatial_merge_size**2
+        text = expand(self.render(["image"] * len(frames), prompt), _IMAGE, [_IMAGE * tokens] * len(frames))
+        prepared = self.tokenize(
+            text,
+            self.config.image_token_id,
+            len(frames),
+            pixel_values=seen["pixel_values"],
+            image_grid_thw=grid,
+        )
+        # M-RoPE is computed from these: 0 text, 1 image.
+        prepared.inputs["mm_token_type_ids"] = prepared.visual[None].to(torch.int32)
+        return prepared
+
+    def _cell(self) -> int:
+        vision = self.config.vision_config
+        return vision.patch_size * vision.spatial_merge_size

@@ -1,0 +1,146 @@
+"""From a checkpoint's folder to a model in memory, whole or cut to its first decoder blocks."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from hiprobe.backbones.options import LoadOptions
+from hiprobe.errors import BackboneError, UsageError
+
+
+def load_config(folder: Path, options: LoadOptions) -> Any:
+    """Return a checkpoint's configuration.
+
+    Raises
+    ------
+    BackboneError
+        If transformers does not know the architecture, or it is no language model that takes images.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=options.trust_remote_code)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, ImportError) as error:
+        raise BackboneError(
+            f"{folder}: transformers cannot read its configuration ({error}); update transformers, or, if the "
+            "checkpoint brings code of its own that you trust, allow it with --trust-remote-code."
+        ) from error
+    known = AutoModelForImageTextToText._model_mapping
+    if type(config) not in known and "AutoModelForImageTextToText" not in (getattr(config, "auto_map", None) or {}):
+        raise BackboneError(
+            f"{folder}: {config.model_type!r} is no model that transformers loads with AutoModelForImageTextToText; "
+            "take a multimodal LLM in Hugging Face format (of InternVL, the checkpoints whose names end in -hf)."
+        )
+    return config
+
+
+def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> PreTrainedModel:
+    """Load a checkpoint's model; with ``depth``, only its first decoder blocks, without LM head.
+
+    Raises
+    ------
+    UsageError
+        If an option needs a device or package that is not there.
+    BackboneError
+        If the weights do not fit, or the memory does not suffice.
+    """
+    config = load_config(folder, options)
+    kwargs = _placing(options) | {
+        "dtype": _dtype(options),
+        "local_files_only": True,
+        "use_safetensors": True,
+        "trust_remote_code": options.trust_remote_code,
+    }
+    loader: Any = AutoModelForImageTextToText
+    if depth is not None:
+        cut_config(config, depth)
+        loader = AutoModel
+    try:
+        with _quiet():
+            model, problems = loader.from_pretrained(folder, config=config, output_loading_info=True, **kwargs)
+    except torch.OutOfMemoryError as error:
+        raise BackboneError(
+            f"{folder}: does not fit into the memory of the device; try --quantize 4bit, --device-map auto or a "
+            "smaller checkpoint (`hiprobe models` says how much each needs)."
+        ) from error
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
+        raise BackboneError(f"{folder}: the model cannot be loaded ({error}); fetch the checkpoint again.") from error
+    if missing := sorted(problems["missing_keys"]):
+        raise BackboneError(
+            f"{folder}: lacks {len(missing)} weights, {missing[0]} among them, which would stay random; the checkpoint "
+            "does not fit this release of transformers, or is damaged."
+        )
+    return model
+
+
+def cut_config(config: Any, depth: int) -> None:
+    """Change a configuration to the first ``depth`` decoder blocks."""
+    text = config.get_text_config(decoder=True)
+    whole = text.num_hidden_layers
+    text.num_hidden_layers = depth
+    # Lists with an entry a block (layer_types, for instance) are checked against the number of blocks.
+    for name, value in vars(text).items():
+        if isinstance(value, list) and len(value) == whole:
+            setattr(text, name, value[:depth])
+
+
+def _dtype(options: LoadOptions) -> torch.dtype:
+    if options.dtype != "auto":
+        return getattr(torch, options.dtype)
+    on_gpu = torch.cuda.is_available() and not (options.device or "").startswith("cpu")
+    return torch.bfloat16 if on_gpu else torch.float32
+
+
+def _placing(options: LoadOptions) -> dict[str, Any]:
+    gpu = torch.cuda.is_available()
+    device = options.device or ("cuda" if gpu else "cpu")
+    try:
+        is_gpu = torch.device(device).type == "cuda"
+    except RuntimeError as error:
+        raise UsageError(f"--device {device!r}: give cpu, cuda, cuda:1 and so on.") from error
+    if is_gpu and not gpu:
+        raise UsageError(f"--device {device!r}: torch sees no GPU here; leave it out to use the CPU.")
+    placing: dict[str, Any] = {}
+    if options.quantize is not None:
+        if not gpu or not is_gpu:
+            raise UsageError(
+                f"--quantize {options.quantize}: bitsandbytes needs a GPU, and none is used here; leave it out."
+            )
+        _need("bitsandbytes", f"--quantize {options.quantize}")
+        placing["quantization_config"] = BitsAndBytesConfig(
+            load_in_8bit=options.quantize == "8bit",
+            load_in_4bit=options.quantize == "4bit",
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    if options.device_map is not None:
+        _need("accelerate", f"--device-map {options.device_map}")
+        return placing | {"device_map": options.device_map}
+    if is_gpu:
+        _need("accelerate", f"--device {device}")
+        return placing | {"device_map": device}
+    return placing
+
+
+def _need(package: str, option: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(f"{option}: needs {package}; run `pip install 'hiprobe[gpu]'`.")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from printing what this module checks by itself."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()

@@ -1,0 +1,79 @@
+"""``hiprobe models``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hiprobe.cli import options
+from hiprobe.cli.printing import Printer
+
+models = typer.Typer(help="List backbones, fetch one ahead, or check that one is read rightly.", no_args_is_help=False)
+
+Name = Annotated[str, typer.Argument(metavar="ID_OR_PATH", help="The hub's ID of a checkpoint, or its folder.")]
+
+
+@models.callback(invoke_without_command=True)
+def suggested(context: typer.Context, debug: options.Debug = False) -> None:
+    """List families and suggested checkpoints."""
+    if context.invoked_subcommand is not None:
+        return
+    from hiprobe.backbones.catalogue import SUGGESTED
+
+    printer = Printer(quiet=False)
+    printer.line("embedded: the default; runs on a CPU, needs no hub. Measured here: docs/results.md.")
+    rows = [
+        (
+            item.checkpoint,
+            item.family,
+            f"{item.parameters:.2f} B",
+            f"{item.memory:.1f} GB",
+            f"{item.layers} x {item.width}",
+            f"{item.tokens}",
+            item.licence,
+            "no",
+        )
+        for item in SUGGESTED
+    ]
+    head = ("checkpoint", "family", "parameters", "bfloat16", "layers", "tokens/8 frames", "licence", "measured here")
+    printer.table(head, rows)
+    printer.line(
+        "Other checkpoints work too if transformers loads them with AutoModelForImageTextToText; "
+        "`hiprobe models check ID_OR_PATH` says so."
+    )
+
+
+@models.command()
+@options.with_loading
+def pull(
+    name: Name, loading: options.Loading = options.LOADING, quiet: options.Quiet = False, debug: options.Debug = False
+) -> None:
+    """Fetch a checkpoint into the hub's cache, so that no network is needed later."""
+    from hiprobe.backbones.checkpoint import find_checkpoint
+
+    printer = Printer(quiet)
+    folder = find_checkpoint(name, loading, printer.line)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    printer.line(f"{name}: {size / 1e9:.2f} GB in {folder}")
+
+
+@models.command()
+@options.with_loading
+def check(
+    name: Name, loading: options.Loading = options.LOADING, quiet: options.Quiet = False, debug: options.Debug = False
+) -> None:
+    """Load a checkpoint and check that its hidden states are read rightly; print a verdict."""
+    from hiprobe.backbones.checking import check_checkpoint
+    from hiprobe.errors import BackboneError
+
+    printer = Printer(quiet)
+    failed = []
+    for finding in check_checkpoint(name, loading, printer.line):
+        mark = {True: "ok", False: "FAILED", None: "--"}[finding.passed]
+        printer.line(f"{mark:6} {finding.name}: {finding.detail}")
+        if finding.passed is False:
+            failed.append(finding.name)
+    if failed:
+        raise BackboneError(f"{name}: do not rely on its hidden states; these checks failed: {', '.join(failed)}.")
+    printer.line(f"{name}: its hidden states are read rightly; use it with --model {name}.")

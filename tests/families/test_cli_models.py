@@ -1,0 +1,71 @@
+"""``hiprobe models``, and the other commands with a checkpoint in a folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiprobe.backbones.catalogue import SUGGESTED
+from hiprobe.cli import main
+from tests.fakes import bright_video, write_calibration
+from tests.families.toys import write_toy
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hiprobe", *map(str, words)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_the_list_names_every_suggestion(run) -> None:
+    code, out, _ = run("models")
+    assert code == 0 and all(item.checkpoint in out for item in SUGGESTED)
+
+
+def test_a_folder_is_checked_and_named_in_the_verdict(run, tmp_path: Path) -> None:
+    folder = write_toy("internvl", tmp_path / "toy")
+    code, out, _ = run("models", "check", folder)
+    assert code == 0 and "ok     visual tokens" in out and f"use it with --model {folder}" in out
+    code, _, err = run("models", "check", tmp_path / "nothing")
+    assert code == 2 and "There is no backbone" in err
+
+
+def test_pull_tells_where_a_folder_is_and_offline_fetches_nothing(run, tmp_path: Path) -> None:
+    code, _, err = run("models", "pull", "nobody/nothing", "--offline")
+    assert code == 1 and "offline mode forbids" in err
+    folder = write_toy("smolvlm", tmp_path / "toy")
+    code, out, _ = run("models", "pull", folder)
+    assert code == 0 and str(folder) in out
+
+
+def test_fit_and_detect_with_a_checkpoint_from_a_folder(run, tmp_path: Path) -> None:
+    folder, labels = write_toy("internvl", tmp_path / "toy"), write_calibration(tmp_path)
+    video = bright_video(tmp_path / "unseen.mp4", 6, (2, 4), seed=9)
+    probe = tmp_path / "yard.probe"
+    assert run("fit", labels, "--out", probe, "--model", folder, "--pooling", "visual")[0] == 0
+    code, out, _ = run("detect", video, "--probe", probe, "--model", folder, "--no-explain", "--out", tmp_path / "out")
+    assert code == 0 and "up to layer" in out
+    result = json.loads((tmp_path / "out" / "unseen.json").read_text())
+    assert len(result["segments"]) == 5
+    code, out, _ = run("detect", video, "--probe", probe, "--model", folder, "--out", tmp_path / "explained")
+    assert code == 0 and "up to layer" not in out
+    # A probe of another backbone is refused.
+    other = write_toy("internvl", tmp_path / "other", seed=1)
+    code, _, err = run("detect", video, "--probe", probe, "--model", other, "--out", tmp_path / "out2")
+    assert code != 0 and "fingerprint" in err

@@ -1,0 +1,278 @@
+"""Every family, in the environment at hand: with torchvision natively, without it by PIL image processors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+import hiprobe.backbones.families
+from hiprobe.backbones import LoadOptions
+from hiprobe.backbones.catalogue import SUGGESTED
+from hiprobe.backbones.checking import check_checkpoint
+from hiprobe.backbones.families import Prepared, find_family
+from hiprobe.backbones.families.base import expand, has_torchvision
+from hiprobe.backbones.families.generic import Generic
+from hiprobe.backbones.families.internvl import InternVL
+from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.errors import BackboneError
+from tests.families.configs import FULL, full_config
+from tests.families.toys import TOYS, write_toy
+
+PROMPT = "what happens"
+FRAMES = 4
+
+with_torchvision = pytest.mark.skipif(not has_torchvision(), reason="needs torchvision: make test-families")
+without_torchvision = pytest.mark.skipif(has_torchvision(), reason="is of the environment without torchvision")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: write_toy(name, tmp_path_factory.mktemp(name)) for name in TOYS}
+
+
+@pytest.fixture(scope="module")
+def loaded(folders: dict[str, Path]) -> dict[str, HuggingFaceBackbone]:
+    return {name: load_checkpoint(str(folder), LoadOptions()) for name, folder in folders.items()}
+
+
+@pytest.fixture(params=TOYS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def backbone(name: str, loaded: dict[str, HuggingFaceBackbone]) -> HuggingFaceBackbone:
+    return loaded[name]
+
+
+def pictures(backbone: HuggingFaceBackbone, batch: int = 2, frames: int = FRAMES) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (batch, frames, *backbone.info.frame_size, 3), dtype=np.uint8)
+
+
+def test_every_check_of_the_self_test_passes(name: str, folders: dict[str, Path]) -> None:
+    findings = list(check_checkpoint(str(folders[name]), LoadOptions()))
+    assert [finding for finding in findings if finding.passed is False] == []
+    assert sum(finding.passed is True for finding in findings) == 5
+
+
+@torch.inference_mode()
+def test_hooks_equal_output_hidden_states(backbone: HuggingFaceBackbone) -> None:
+    prepared = backbone.prepare(pictures(backbone, 1), PROMPT)
+    output = backbone.model(**prepared[0].inputs, output_hidden_states=True, use_cache=False)
+    layers = range(1, backbone.info.layers)
+    states = backbone.read(prepared, layers, "last")[0]
+    for layer in layers:
+        assert np.array_equal(states[layer - 1], output.hidden_states[layer][0, -1].numpy()), layer
+
+
+def test_a_cut_model_equals_the_whole(name: str, backbone: HuggingFaceBackbone, folders: dict[str, Path]) -> None:
+    frames = pictures(backbone)
+    for depth in range(1, backbone.info.layers):
+        cut = load_checkpoint(str(folders[name]), LoadOptions(dtype="float32"), depth)
+        assert len(cut.model.get_decoder().layers) == depth and not hasattr(cut.model, "lm_head")
+        assert cut.info.fingerprint == backbone.info.fingerprint
+        expected = backbone.hidden_states(frames, PROMPT, [depth], "visual")
+        assert np.array_equal(cut.hidden_states(frames, PROMPT, [depth], "visual"), expected)
+
+
+def test_a_cut_model_in_bfloat16_stays_within_a_hundredth(name: str, folders: dict[str, Path]) -> None:
+    """The same arithmetic in the same type: only what a kernel rounds otherwise may differ."""
+    whole, cut = (load_checkpoint(str(folders[name]), LoadOptions(dtype="bfloat16"), depth) for depth in (None, 2))
+    frames = pictures(whole)
+    expected, found = (b.hidden_states(frames, PROMPT, [2], "visual") for b in (whole, cut))
+    assert np.abs(found - expected).max() <= 0.01 * np.abs(expected).max()
+
+
+def test_changing_a_frame_changes_exactly_its_tokens(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone, 1)
+    prepared = backbone.prepare(frames, PROMPT)
+    before = backbone.embeddings(prepared)[0]
+    visual, steps = prepared[0].visual, prepared[0].steps
+    places = visual.nonzero()[:, 0].reshape(steps, -1)
+    for frame in range(FRAMES):
+        changed = frames.copy()
+        changed[0, frame] = 255 - changed[0, frame]
+        after = backbone.prepare(changed, PROMPT)
+        assert torch.equal(after[0].inputs["input_ids"], prepared[0].inputs["input_ids"])
+        moved = (backbone.embeddings(after)[0] != before).any(dim=1)
+        assert moved.nonzero()[:, 0].tolist() == places[frame * steps // FRAMES].tolist()
+    # Nor do hidden states before the frame's tokens change, at any layer: the language model looks back only. (Gemma 3
+    # lets the tokens of one image see each other.)
+    layers = range(1, backbone.info.layers + 1)
+    last = frames.copy()
+    last[0, -1] = 255 - last[0, -1]
+    states = [backbone._run(item, layers)[0] for item in (prepared, backbone.prepare(last, PROMPT))]
+    for layer in layers:
+        first = int(places[-1, 0])
+        torch.testing.assert_close(states[0][layer][0, :first], states[1][layer][0, :first], rtol=0, atol=1e-5)
+
+
+def test_a_batch_equals_its_singles_and_nothing_is_padded(backbone: HuggingFaceBackbone) -> None:
+    frames, layers = pictures(backbone, 3), range(1, backbone.info.layers + 1)
+    for item in backbone.prepare(frames, PROMPT):
+        assert (item.inputs["attention_mask"] == 1).all()
+    for pooling in ("last", "visual", "motion"):
+        together = backbone.hidden_states(frames, PROMPT, layers, pooling)
+        alone = [backbone.hidden_states(frames[i : i + 1], PROMPT, layers, pooling) for i in range(3)]
+        np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-4)
+        assert np.abs(together[0] - together[1]).max() > 1e-3
+
+
+def test_visual_tokens_of_a_frame_do_not_depend_on_the_batch(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone, 3)
+    visual = backbone.prepare(frames, PROMPT)[0].visual
+    together = backbone.embeddings(backbone.prepare(frames, PROMPT))[:, visual]
+    for row in range(3):
+        alone = backbone.embeddings(backbone.prepare(frames[row : row + 1], PROMPT))[0, visual]
+        torch.testing.assert_close(together[row], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_segments_of_different_lengths_in_tokens_are_read_one_by_one(
+    backbone: HuggingFaceBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = pictures(backbone)
+    prepare = backbone.family.prepare
+    longer = iter(["a few words more than", ""])
+
+    def uneven(segment: np.ndarray, times: np.ndarray, prompt: str) -> Prepared:
+        return prepare(segment, times, f"{next(longer)}{prompt}")
+
+    monkeypatch.setattr(backbone.family, "prepare", uneven)
+    found = backbone.hidden_states(frames, PROMPT, [2], "last")
+    monkeypatch.undo()
+    expected = backbone.hidden_states(frames[1:], PROMPT, [2], "last")
+    np.testing.assert_allclose(found[1:], expected, atol=1e-5)
+    assert np.abs(found[0] - backbone.hidden_states(frames[:1], PROMPT, [2], "last")).max() > 1e-4
+
+
+def test_generation_runs_and_is_deterministic(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone, 1)[0]
+    assert backbone.generate(frames, PROMPT, 3) == backbone.generate(frames, PROMPT, 3)
+
+
+def test_tokens_per_frame_are_what_the_family_says(backbone: HuggingFaceBackbone) -> None:
+    said = backbone.info.tokens_per_frame
+    found = int(backbone.prepare(pictures(backbone, 1), PROMPT)[0].visual.sum()) / FRAMES
+    assert said in (None, found)
+
+
+def test_an_odd_number_of_frames_and_a_single_one_work(backbone: HuggingFaceBackbone) -> None:
+    for count in (1, 3):
+        states = backbone.hidden_states(pictures(backbone, 1, count), PROMPT, [2], "motion")
+        assert np.isfinite(states).all()
+
+
+@with_torchvision
+@pytest.mark.parametrize("name", ["internvl", "internvl3_5", "llava_onevision", "smolvlm"])
+def test_inputs_equal_the_native_processors(name: str, loaded: dict[str, HuggingFaceBackbone]) -> None:
+    """These families are prepared without torchvision too; where it is, the library's own processor must agree."""
+    from transformers import AutoProcessor
+
+    backbone = loaded[name]
+    folder = backbone.model.config._name_or_path
+    native = AutoProcessor.from_pretrained(folder)
+    frames = pictures(backbone, 1)
+    content = [{"type": "video"}, {"type": "text", "text": PROMPT}]
+    text = native.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    expected = native(
+        text=[text],
+        videos=[frames[0]],
+        video_metadata=[{"total_num_frames": FRAMES, "fps": 4.0, "duration": 1.0, "frames_indices": [*range(FRAMES)]}],
+        do_sample_frames=False,
+        return_tensors="pt",
+        # The native SmolVLM processor enlarges frames and shrinks them again, which would only blur ours.
+        **({"size": {"longest_edge": frames.shape[2]}} if name == "smolvlm" else {}),
+    )
+    prepared = backbone.prepare(frames, PROMPT)[0].inputs
+    assert torch.equal(prepared["input_ids"], torch.as_tensor(expected["input_ids"]))
+    key = next(key for key in expected if key in ("pixel_values", "pixel_values_videos"))
+    torch.testing.assert_close(prepared[key], expected[key], rtol=0, atol=1e-3)
+
+
+@with_torchvision
+def test_qwen_is_told_the_time_between_frames(loaded: dict[str, HuggingFaceBackbone]) -> None:
+    frames = pictures(loaded["qwen2_5_vl"], 1)
+    times = np.arange(FRAMES, dtype=np.float64)[None] * 0.5 + 7
+    prepared = loaded["qwen2_5_vl"].prepare(frames, PROMPT, times)[0]
+    assert prepared.inputs["second_per_grid_ts"].tolist() == [1.0] and prepared.steps == FRAMES // 2
+    third = loaded["qwen3_vl"]
+    ids = third.prepare(pictures(third, 1), PROMPT, times)[0].inputs["input_ids"][0]
+    text = third.family.tokenizer.decode(ids)
+    assert "0.2 seconds" in text.replace(" .", ".") or ("0.2 seconds" in text and "1.2 seconds" in text)
+
+
+@without_torchvision
+def test_qwen_takes_images_where_torchvision_is_absent(loaded: dict[str, HuggingFaceBackbone]) -> None:
+    for name in ("qwen2_5_vl", "qwen3_vl"):
+        prepared = loaded[name].prepare(pictures(loaded[name], 1), PROMPT)[0]
+        assert loaded[name].family.way == "images" and prepared.steps == FRAMES
+        assert "image_grid_thw" in prepared.inputs
+
+
+@pytest.mark.parametrize("suggested", SUGGESTED, ids=lambda item: item.checkpoint)
+def test_full_size_configurations_have_what_the_list_of_models_says(suggested: Any) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    config = full_config(suggested.checkpoint)
+    with torch.device("meta"):
+        model: Any = AutoModelForImageTextToText.from_config(config)
+    model.tie_weights()
+    text = config.get_text_config(decoder=True)
+    assert (text.num_hidden_layers, text.hidden_size) == (suggested.layers, suggested.width)
+    assert len(model.get_decoder().layers) == suggested.layers
+    parameters = sum(weight.numel() for weight in model.parameters()) / 1e9
+    assert parameters == pytest.approx(suggested.parameters, rel=0.02)
+    assert find_family(config.model_type).name == suggested.family
+
+
+def test_every_suggested_checkpoint_has_its_configuration_in_the_tests() -> None:
+    assert {item.checkpoint for item in SUGGESTED} <= set(FULL)
+
+
+class Added(InternVL):
+    """What another package might bring."""
+
+    name = "added"
+    model_types: ClassVar[tuple[str, ...]] = ("internvl",)
+
+
+def test_other_packages_add_families_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offer(value: str) -> None:
+        entry = EntryPoint("added", value, "hiprobe.families")
+        monkeypatch.setattr(hiprobe.backbones.families, "entry_points", lambda group: [entry])
+
+    offer(f"{__name__}:Added")
+    assert find_family("internvl") is Added and find_family("gemma3") is Generic
+    offer(f"{__name__}:Missing")
+    with pytest.raises(BackboneError, match=r"family 'added' .* cannot be loaded"):
+        find_family("internvl")
+    offer(f"{__name__}:FRAMES")
+    with pytest.raises(BackboneError, match="no subclass of Family"):
+        find_family("internvl")
+
+
+def test_a_wrong_family_is_found_out(loaded: dict[str, HuggingFaceBackbone], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-test can fail: here the family takes the token after each visual one for visual."""
+    from hiprobe.backbones.checking import _visual_tokens
+
+    backbone = loaded["internvl"]
+    prepare = backbone.family.prepare
+
+    def shifted(*given: Any) -> Prepared:
+        prepared = prepare(*given)
+        return replace(prepared, visual=prepared.visual.roll(1))
+
+    monkeypatch.setattr(backbone.family, "prepare", shifted)
+    assert _visual_tokens(backbone, pictures(backbone)).passed is False
+
+
+def test_a_template_of_another_family_is_refused() -> None:
+    assert expand("a <x> b <x>", "<x>", ["1", "2"]) == "a 1 b 2"
+    with pytest.raises(BackboneError, match="wrote 1 placeholders '<x>' for 2"):
+        expand("a <x>", "<x>", ["1", "2"])
