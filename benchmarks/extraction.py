@@ -51,7 +51,7 @@ class Remembering:
         prompt: str,
         layers: Sequence[int],
         pooling: Pooling,
-        times: NDArray[np.float64] | None = None,
+        seconds: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
         """As the backbone's own."""
         key = hashlib.sha256(frames.tobytes() + repr((frames.shape, prompt, tuple(layers))).encode()).hexdigest()

@@ -38,7 +38,7 @@ class FakeBackbone:
         prompt: str,
         layers: Sequence[int],
         pooling: Pooling,
-        times: NDArray[np.float64] | None = None,
+        seconds: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
         self.batches += 1
         self.segments += len(frames)
@@ -56,7 +56,7 @@ class FakeBackbone:
         frames: NDArray[np.uint8],
         prompt: str,
         max_new_tokens: int,
-        times: NDArray[np.float64] | None = None,
+        seconds: float | None = None,
     ) -> str:
         return "a bright flash" if frames.mean() > 120 else "dark"
 

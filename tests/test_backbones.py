@@ -156,6 +156,11 @@ def test_fingerprint_follows_weights_configuration_and_the_way_in_alone(folder: 
     assert of(folder) == of(again)
     config.write_text(config.read_text().replace('"downsample_ratio": 0.5', '"downsample_ratio": 0.25'))
     assert of(folder) != of(again)
+    pixels = write_toy("internvl", tmp_path / "pixels") / "preprocessor_config.json"
+    pixels.write_text(pixels.read_text().replace("0.485", "0.5").replace('"max_patches": 12', '"max_patches": 6'))
+    assert of(folder) != of(pixels.parent)
+    pixels.write_text(pixels.read_text().replace("0.5,", "0.485,", 1))
+    assert of(folder) == of(pixels.parent)
 
 
 def test_a_cut_model_has_the_whole_ones_states_and_fingerprint_but_not_its_blocks(
@@ -192,6 +197,12 @@ def test_checkpoints_that_cannot_be_used_say_why(folder: Path, tmp_path: Path) -
         load_backbone("nobody/nothing", options=LoadOptions(offline=True))
     with pytest.raises(BackboneError, match="is this the folder of a checkpoint"):
         load_backbone(str(tmp_path))
+    own_code = write_toy("internvl", tmp_path / "own-code")
+    (own_code / "config.json").write_text('{"model_type": "internvl_chat", "auto_map": {"AutoConfig": "code.Config"}}')
+    with pytest.raises(BackboneError, match="'internvl_chat' runs only with code that it brings"):
+        load_backbone(str(own_code))
+    with pytest.raises(BackboneError, match="the code that it is to bring is missing"):
+        load_backbone(str(own_code), options=LoadOptions(trust_remote_code=True))
     pickled = tmp_path / "pickled"
     pickled.mkdir()
     (pickled / "config.json").write_text((folder / "config.json").read_text())
@@ -224,11 +235,25 @@ def test_weights_that_are_missing_are_not_left_random(folder: Path, tmp_path: Pa
         load_backbone(str(damaged))
 
 
+def test_a_damaged_tokenizer_is_noticed_before_the_model_runs(folder: Path, tmp_path: Path) -> None:
+    damaged = write_toy("internvl", tmp_path)
+    for path in (damaged / "tokenizer.json", damaged / "tokenizer_config.json"):
+        path.write_text(path.read_text().replace("<IMG_CONTEXT>", "<IMG_OTHER>"))
+    backbone = load_checkpoint(str(damaged), LoadOptions())
+    frames = np.zeros((1, 2, *backbone.info.frame_size, 3), dtype=np.uint8)
+    with pytest.raises(BackboneError, match="0 visual tokens were found for 2 frames"):
+        backbone.hidden_states(frames, PROMPT, [1], "last")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_options_that_need_a_gpu_say_so(folder: Path) -> None:
     for options in (LoadOptions(device="cuda"), LoadOptions(quantize="4bit")):
         with pytest.raises(UsageError, match="GPU"):
             load_backbone(str(folder), options=options)
+    with pytest.raises(UsageError, match="--device 'mps': cannot be used"):
+        load_backbone(str(folder), options=LoadOptions(device="mps"))
+    with pytest.raises(UsageError, match="give cpu, cuda"):
+        load_backbone(str(folder), options=LoadOptions(device="gpu"))
     with pytest.raises(UsageError, match="dtype 'int8'"):
         LoadOptions(dtype="int8")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="give one of them"):

@@ -140,8 +140,8 @@ def test_segments_of_different_lengths_in_tokens_are_read_one_by_one(
     prepare = backbone.family.prepare
     longer = iter(["a few words more than", ""])
 
-    def uneven(segment: np.ndarray, times: np.ndarray, prompt: str) -> Prepared:
-        return prepare(segment, times, f"{next(longer)}{prompt}")
+    def uneven(segment: np.ndarray, interval: float, prompt: str) -> Prepared:
+        return prepare(segment, interval, f"{next(longer)}{prompt}")
 
     monkeypatch.setattr(backbone.family, "prepare", uneven)
     found = backbone.hidden_states(frames, PROMPT, [2], "last")
@@ -198,11 +198,10 @@ def test_inputs_equal_the_native_processors(name: str, loaded: dict[str, Hugging
 @with_torchvision
 def test_qwen_is_told_the_time_between_frames(loaded: dict[str, HuggingFaceBackbone]) -> None:
     frames = pictures(loaded["qwen2_5_vl"], 1)
-    times = np.arange(FRAMES, dtype=np.float64)[None] * 0.5 + 7
-    prepared = loaded["qwen2_5_vl"].prepare(frames, PROMPT, times)[0]
+    prepared = loaded["qwen2_5_vl"].prepare(frames, PROMPT, [2.0])[0]
     assert prepared.inputs["second_per_grid_ts"].tolist() == [1.0] and prepared.steps == FRAMES // 2
     third = loaded["qwen3_vl"]
-    ids = third.prepare(pictures(third, 1), PROMPT, times)[0].inputs["input_ids"][0]
+    ids = third.prepare(pictures(third, 1), PROMPT, [2.0])[0].inputs["input_ids"][0]
     text = third.family.tokenizer.decode(ids)
     assert "0.2 seconds" in text.replace(" .", ".") or ("0.2 seconds" in text and "1.2 seconds" in text)
 

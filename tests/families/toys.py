@@ -621,3 +621,57 @@ def write_toy(name: str, folder: Path, seed: int = 0, dtype: torch.dtype = torch
     )
     model.to(dtype).save_pretrained(folder)
     return folder
+
+
+def write_full_size(checkpoint: str, folder: Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a checkpoint at its real size with random weights, for the arithmetic and memory that it takes; the folder.
+
+    Tokenizer and template are the toy's: the vocabulary is as large as the real one, but most of it is never written.
+    """
+    model_type = FULL[checkpoint]["model_type"]
+    toy = next(toy for toy in _TOYS.values() if FULL[toy.checkpoint]["model_type"] == model_type)
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = _write_tokenizer(folder, toy.words)
+    (folder / "chat_template.jinja").write_text(toy.template, encoding="utf-8")
+    config, cut = deepcopy(FULL[checkpoint]), deepcopy(FULL[toy.checkpoint])
+    toy.cut(cut, ids)
+    _take_token_ids(config, cut)
+    side = config["vision_config"].get("image_size")
+    side = side[0] if isinstance(side, list) else side
+    for file, content in toy.files.items():
+        _write_json(folder / file, _enlarged(content, side, config))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(**config), dtype=dtype)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _take_token_ids(config: Config, cut: Config) -> None:
+    for key, value in cut.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _take_token_ids(config[key], value)
+        elif key.endswith(("_token_id", "_token_index")):
+            config[key] = value
+
+
+def _enlarged(content: dict[str, Any], side: int | None, config: Config) -> dict[str, Any]:
+    """A toy's processor file with real sizes; families whose vision tower has no size of its own get real limits."""
+    if side is None:
+        limits = {"longest_edge": 16384 * 28 * 28, "shortest_edge": 56 * 56}
+        return (
+            content
+            | {key: limits for key in ("size",) if key in content}
+            | (
+                {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
+                if "max_pixels" in content
+                else {}
+            )
+        )
+    larger = dict(content)
+    if "height" in content.get("size", {}):
+        larger["size"] = _square(side)
+    for key in ("image_seq_length",):
+        if key in content and key in config:
+            larger[key] = config[key]
+    return larger

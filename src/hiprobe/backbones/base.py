@@ -76,7 +76,7 @@ class Backbone(Protocol):
         prompt: str,
         layers: Sequence[int],
         pooling: Pooling,
-        times: NDArray[np.float64] | None = None,
+        seconds: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
         """Read hidden states at prefill; no token is generated, and blocks above the deepest layer do not run.
 
@@ -90,9 +90,9 @@ class Backbone(Protocol):
             Decoder blocks, 1..L, ascending.
         pooling : {"last", "visual", "motion"}
             See :data:`Pooling`.
-        times : ndarray of float64, shape (B, K), optional
-            When each frame was shown, in seconds; only differences count. Some families tell the language model. By
-            default frames are ``FRAME_INTERVAL`` apart.
+        seconds : sequence of float, optional
+            How long each of the B segments is: K frames are a K-th of it apart. Some families tell the language model.
+            By default frames are ``FRAME_INTERVAL`` apart.
 
         Returns
         -------
@@ -112,9 +112,9 @@ class Backbone(Protocol):
         frames: NDArray[np.uint8],
         prompt: str,
         max_new_tokens: int,
-        times: NDArray[np.float64] | None = None,
+        seconds: float | None = None,
     ) -> str:
-        """Answer ``prompt`` about the frames of one segment, uint8 (K, H, W, 3), shown at ``times`` (K,), greedily."""
+        """Answer ``prompt`` about the frames, uint8 (K, H, W, 3), of one segment of so many seconds, greedily."""
         ...
 
 

@@ -40,7 +40,7 @@ def find_checkpoint(name: str, options: LoadOptions, report: Callable[[str], Non
     if folder.is_dir():
         if options.revision is not None:
             raise UsageError(f"{folder}: a folder has no revision {options.revision!r}; leave --revision out.")
-        return _checked(folder)
+        return _checked(folder, options)
     if not _ID.fullmatch(name):
         raise UsageError(
             f"There is no backbone {name!r}: give 'embedded', a folder, or an ID such as OpenGVLab/InternVL3-8B-hf; "
@@ -51,7 +51,7 @@ def find_checkpoint(name: str, options: LoadOptions, report: Callable[[str], Non
     patterns = [*_FILES, "*.py"] if options.trust_remote_code else _FILES
     snapshot = partial(snapshot_download, name, revision=options.revision, allow_patterns=patterns)
     try:
-        return _checked(Path(snapshot(local_files_only=True)))
+        return _checked(Path(snapshot(local_files_only=True)), options)
     except (OSError, ValueError, BackboneError) as error:
         # Half-fetched or not there at all: the same call with the network goes on from where it stopped.
         if options.offline:
@@ -61,7 +61,7 @@ def find_checkpoint(name: str, options: LoadOptions, report: Callable[[str], Non
             ) from error
     report(f"fetching {name}; it is kept in the hub's cache")
     try:
-        return _checked(Path(snapshot()))
+        return _checked(Path(snapshot()), options)
     except BackboneError:  # fetched, but not what is wanted
         raise
     # The hub's client raises errors of its own, of httpx and of the system, and new ones with each release.
@@ -84,8 +84,10 @@ def read_config(folder: Path) -> dict:
     return config
 
 
-def _checked(folder: Path) -> Path:
-    read_config(folder)
+def _checked(folder: Path, options: LoadOptions) -> Path:
+    config = read_config(folder)
+    if options.trust_remote_code and "auto_map" in config and not any(folder.glob("*.py")):
+        raise BackboneError(f"{folder}: the code that it is to bring is missing; fetch the checkpoint again.")
     present = {path.name for path in folder.glob("*.safetensors")}
     index = folder / "model.safetensors.index.json"
     wanted = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()

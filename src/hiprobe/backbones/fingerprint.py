@@ -14,12 +14,14 @@ from hiprobe.errors import BackboneError
 _VOLATILE = ("dtype", "transformers_version", "_name_or_path", "architectures", "use_cache", "attn_implementation")
 """Parts of the names of settings that do not change what a model computes, rounding aside."""
 
+_NORMALISING = ("image_mean", "image_std", "rescale_factor", "do_rescale", "do_normalize")
+
 _SAMPLED = 16
 """Values that are read of a row of a tensor; the first, the middle and the last row are."""
 
 
 def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
-    """Return 64 hexadecimal digits over a checkpoint's configuration, a sample of its weights, and how it is read.
+    """Return 64 hexadecimal digits over a checkpoint's settings, a sample of its weights, and how it is read.
 
     The weights are sampled in the files, a few rows of every tensor, so that the cost does not grow with the size of
     the model and the result depends neither on the dtype and device that it is loaded with, nor on how deep.
@@ -27,7 +29,7 @@ def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
     Parameters
     ----------
     folder : Path
-        The checkpoint: ``config.json`` and safetensors files.
+        The checkpoint: ``config.json``, tokenizer, image processor's settings and safetensors files.
     reading : dict
         What else decides the hidden states, as JSON would hold it: the way frames enter, their size, the template.
 
@@ -38,7 +40,10 @@ def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        digest = hashlib.sha256(json.dumps([_lasting(config), reading], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps([_lasting(config), _pixels(folder), reading], sort_keys=True).encode())
+        tokenizer = folder / "tokenizer.json"
+        if tokenizer.is_file():
+            digest.update(hashlib.sha256(tokenizer.read_bytes()).digest())
         samples: dict[str, bytes] = {}
         # Sharded in another way, it is still the same model: sorted by tensor, not by file.
         for path in sorted(folder.glob("*.safetensors")):
@@ -49,6 +54,13 @@ def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
     for name in sorted(samples):
         digest.update(name.encode() + samples[name])
     return digest.hexdigest()
+
+
+def _pixels(folder: Path) -> dict[str, Any]:
+    """Return how pixels are normalised, as far as the checkpoint says."""
+    path = folder / "preprocessor_config.json"
+    said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {name: said[name] for name in _NORMALISING if name in said}
 
 
 def _lasting(config: Any) -> Any:

@@ -74,11 +74,11 @@ class HuggingFaceBackbone:
         prompt: str,
         layers: Sequence[int],
         pooling: Pooling,
-        times: NDArray[np.float64] | None = None,
+        seconds: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
         """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`."""
         check_request(self.info, frames, layers, pooling)
-        prepared = self.prepare(frames, prompt, times)
+        prepared = self.prepare(frames, prompt, seconds)
         return np.concatenate([self.read(batch, layers, pooling) for batch in _same_lengths(prepared)])
 
     @torch.inference_mode()
@@ -87,7 +87,7 @@ class HuggingFaceBackbone:
         frames: NDArray[np.uint8],
         prompt: str,
         max_new_tokens: int,
-        times: NDArray[np.float64] | None = None,
+        seconds: float | None = None,
     ) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`.
 
@@ -101,7 +101,7 @@ class HuggingFaceBackbone:
                 f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
             )
         check_request(self.info, frames[None], [1], "visual")
-        prepared = self.prepare(frames[None], prompt, None if times is None else times[None])
+        prepared = self.prepare(frames[None], prompt, None if seconds is None else [seconds])
         inputs = self._inputs(prepared)
         tokenizer = self._family.tokenizer
         output = self._model.generate(
@@ -110,16 +110,29 @@ class HuggingFaceBackbone:
         said = output[0, inputs["input_ids"].shape[1] :]
         return str(tokenizer.decode(said, skip_special_tokens=True)).strip()
 
-    def prepare(
-        self, frames: NDArray[np.uint8], prompt: str, times: NDArray[np.float64] | None = None
-    ) -> list[Prepared]:
-        """Prepare B segments, frames (B, K, H, W, 3) shown at ``times`` (B, K), each for itself."""
-        if times is None:
-            times = np.tile(np.arange(frames.shape[1]) * FRAME_INTERVAL, (len(frames), 1))
-        return [
-            self._family.prepare(segment, shown - shown[0], prompt)
-            for segment, shown in zip(frames, times, strict=True)
+    def prepare(self, frames: NDArray[np.uint8], prompt: str, seconds: Sequence[float] | None = None) -> list[Prepared]:
+        """Prepare B segments, frames (B, K, H, W, 3), of so many seconds, each for itself.
+
+        Raises
+        ------
+        BackboneError
+            If the family does not find as many visual tokens in every step of time.
+        """
+        if seconds is None:
+            seconds = [frames.shape[1] * FRAME_INTERVAL] * len(frames)
+        prepared = [
+            # A K-th of 1.9999999999999998 s must not be taken for less than a K-th of 2 s.
+            self._family.prepare(segment, round(length / len(segment), 6), prompt)
+            for segment, length in zip(frames, seconds, strict=True)
         ]
+        tokens, steps = int(prepared[0].visual.sum()), prepared[0].steps
+        if not tokens or tokens % steps:
+            raise BackboneError(
+                f"{self.info.name}: {tokens} visual tokens were found for {steps} frames or steps of time, so that it "
+                f"cannot be told which are of which; its tokenizer is damaged, or {self._family.config.model_type!r} "
+                "needs a family of its own (docs/models.md)."
+            )
+        return prepared
 
     @torch.inference_mode()
     def embeddings(self, prepared: Sequence[Prepared]) -> torch.Tensor:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from hiprobe.backbones.checkpoint import read_config
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.errors import BackboneError, UsageError
 
@@ -28,9 +30,16 @@ def load_config(folder: Path, options: LoadOptions) -> Any:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=options.trust_remote_code)
     except (OSError, ValueError, KeyError, AttributeError, TypeError, ImportError) as error:
+        raw = read_config(folder)
+        if "auto_map" in raw and not options.trust_remote_code:
+            raise BackboneError(
+                f"{folder}: {raw['model_type']!r} runs only with code that it brings; take a checkpoint in Hugging "
+                "Face format (of InternVL, those whose names end in -hf), or, if you trust that code, try "
+                "--trust-remote-code."
+            ) from error
+        reason = str(error).partition("\n")[0]
         raise BackboneError(
-            f"{folder}: transformers cannot read its configuration ({error}); update transformers, or, if the "
-            "checkpoint brings code of its own that you trust, allow it with --trust-remote-code."
+            f"{folder}: transformers cannot read its configuration ({reason}); update transformers."
         ) from error
     known = AutoModelForImageTextToText._model_mapping
     if type(config) not in known and "AutoModelForImageTextToText" not in (getattr(config, "auto_map", None) or {}):
@@ -72,12 +81,14 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
         ) from error
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
         raise BackboneError(f"{folder}: the model cannot be loaded ({error}); fetch the checkpoint again.") from error
+    if depth is not None:
+        model.get_decoder().norm = nn.Identity()  # never runs: the deepest state is read before it
     if missing := sorted(problems["missing_keys"]):
         raise BackboneError(
             f"{folder}: lacks {len(missing)} weights, {missing[0]} among them, which would stay random; the checkpoint "
             "does not fit this release of transformers, or is damaged."
         )
-    return model
+    return _placed(model, options)
 
 
 def cut_config(config: Any, depth: int) -> None:
@@ -98,22 +109,29 @@ def _dtype(options: LoadOptions) -> torch.dtype:
     return torch.bfloat16 if on_gpu else torch.float32
 
 
-def _placing(options: LoadOptions) -> dict[str, Any]:
+def _device(options: LoadOptions) -> torch.device:
     gpu = torch.cuda.is_available()
-    device = options.device or ("cuda" if gpu else "cpu")
+    name = options.device or ("cuda" if gpu else "cpu")
     try:
-        is_gpu = torch.device(device).type == "cuda"
+        device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"--device {device!r}: give cpu, cuda, cuda:1 and so on.") from error
-    if is_gpu and not gpu:
-        raise UsageError(f"--device {device!r}: torch sees no GPU here; leave it out to use the CPU.")
+        raise UsageError(f"--device {name!r}: give cpu, cuda, cuda:1 and so on.") from error
+    if device.type == "cuda" and not gpu:
+        raise UsageError(f"--device {name!r}: torch sees no GPU here; leave it out to use the CPU.")
+    return device
+
+
+def _placing(options: LoadOptions) -> dict[str, Any]:
+    """Return what of the placing happens while weights are loaded."""
+    device = _device(options)
     placing: dict[str, Any] = {}
     if options.quantize is not None:
-        if not gpu or not is_gpu:
+        if device.type != "cuda":
             raise UsageError(
                 f"--quantize {options.quantize}: bitsandbytes needs a GPU, and none is used here; leave it out."
             )
         _need("bitsandbytes", f"--quantize {options.quantize}")
+        _need("accelerate", f"--quantize {options.quantize}")
         placing["quantization_config"] = BitsAndBytesConfig(
             load_in_8bit=options.quantize == "8bit",
             load_in_4bit=options.quantize == "4bit",
@@ -122,10 +140,21 @@ def _placing(options: LoadOptions) -> dict[str, Any]:
     if options.device_map is not None:
         _need("accelerate", f"--device-map {options.device_map}")
         return placing | {"device_map": options.device_map}
-    if is_gpu:
-        _need("accelerate", f"--device {device}")
-        return placing | {"device_map": device}
+    # With accelerate, weights go to a GPU one by one; without it, through the main memory.
+    if device.type == "cuda" and importlib.util.find_spec("accelerate") is not None:
+        placing["device_map"] = str(device)
     return placing
+
+
+def _placed(model: Any, options: LoadOptions) -> Any:
+    """Move a model to its device, unless it was loaded there."""
+    if options.device_map is not None or options.quantize is not None:
+        return model
+    device = _device(options)
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(f"--device {str(device)!r}: cannot be used ({error}); leave it out to use the CPU.") from error
 
 
 def _need(package: str, option: str) -> None:

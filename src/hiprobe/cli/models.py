@@ -45,14 +45,19 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
 
 
 @models.command()
-@options.with_loading
 def pull(
-    name: Name, loading: options.Loading = options.LOADING, quiet: options.Quiet = False, debug: options.Debug = False
+    name: Name,
+    revision: options.Revision = None,
+    offline: options.Offline = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Fetch a checkpoint into the hub's cache, so that no network is needed later."""
     from hiprobe.backbones.checkpoint import find_checkpoint
 
     printer = Printer(quiet)
+    loading = options.Loading(revision=revision, offline=offline, trust_remote_code=trust_remote_code)
     folder = find_checkpoint(name, loading, printer.line)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     printer.line(f"{name}: {size / 1e9:.2f} GB in {folder}")

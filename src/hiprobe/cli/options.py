@@ -79,6 +79,12 @@ MergeGap = Annotated[
 Loading = LoadOptions
 """How a checkpoint is loaded: what a command under :func:`with_loading` is given in place of these options."""
 
+Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the network for a checkpoint.")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let code that comes with a checkpoint run. Dangerous.")
+]
+
 LOADING = LoadOptions()
 
 _LOADING = {
@@ -86,11 +92,9 @@ _LOADING = {
     "device": Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="a GPU if there is one")],
     "device_map": Annotated[str | None, typer.Option(help="'auto' spreads a model over GPUs and memory.")],
     "quantize": Annotated[str | None, typer.Option(help="8bit or 4bit, by bitsandbytes; needs a GPU.")],
-    "revision": Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")],
-    "offline": Annotated[bool, typer.Option("--offline", help="Never ask the network for a checkpoint.")],
-    "trust_remote_code": Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let code that comes with a checkpoint run. Dangerous.")
-    ],
+    "revision": Revision,
+    "offline": Offline,
+    "trust_remote_code": TrustRemoteCode,
 }
 
 

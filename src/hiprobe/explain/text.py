@@ -60,7 +60,7 @@ def explain_events(
         windows.append(Segment(index, start, start + length))
     return tuple(
         Explanation(
-            backbone.generate(item.frames, prompt, max_new_tokens, item.times),
+            backbone.generate(item.frames, prompt, max_new_tokens, item.segment.end - item.segment.start),
             prompt,
             item.segment.start,
             item.segment.end,

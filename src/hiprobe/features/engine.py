@@ -93,8 +93,8 @@ def extract(
     report(0, total)
     for batch in _batched(sampled, BATCH):
         frames = np.stack([item.frames for item in batch])
-        times = np.stack([item.times for item in batch])
-        states.append(backbone.hidden_states(frames, spec.prompt, spec.layers, spec.pooling, times))
+        seconds = [item.segment.end - item.segment.start for item in batch]
+        states.append(backbone.hidden_states(frames, spec.prompt, spec.layers, spec.pooling, seconds))
         starts += [item.segment.start for item in batch]
         ends += [item.segment.end for item in batch]
         report(len(starts), total)

@@ -121,9 +121,9 @@ class EmbeddedBackbone:
         prompt: str,
         layers: Sequence[int],
         pooling: Pooling,
-        times: NDArray[np.float64] | None = None,
+        seconds: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`; ``times`` are not told to this model."""
+        """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`; ``seconds`` are not told to this model."""
         check_request(self.info, frames, layers, pooling)
         return self.read(self.visual_tokens(frames), prompt, layers, [pooling])[pooling]
 
@@ -133,7 +133,7 @@ class EmbeddedBackbone:
         frames: NDArray[np.uint8],
         prompt: str,
         max_new_tokens: int,
-        times: NDArray[np.float64] | None = None,
+        seconds: float | None = None,
     ) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
         check_request(self.info, frames[None], [1], "visual")

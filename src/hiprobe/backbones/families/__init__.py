@@ -8,7 +8,7 @@ from hiprobe.backbones.families.base import Family, Prepared
 from hiprobe.backbones.families.generic import Generic
 from hiprobe.backbones.families.internvl import InternVL
 from hiprobe.backbones.families.llava_onevision import LlavaOnevision
-from hiprobe.backbones.families.qwen_vl import QwenVL
+from hiprobe.backbones.families.qwen_vl import Qwen3VL, Qwen25VL
 from hiprobe.backbones.families.smolvlm import SmolVLM
 from hiprobe.errors import BackboneError
 
@@ -17,7 +17,7 @@ __all__ = ["ENTRY_POINT", "Family", "Prepared", "families", "find_family"]
 ENTRY_POINT = "hiprobe.families"
 """The group of entry points by which other packages add families; theirs go before those that come with HiProbe."""
 
-_BUILT_IN: tuple[type[Family], ...] = (InternVL, QwenVL, LlavaOnevision, SmolVLM)
+_BUILT_IN: tuple[type[Family], ...] = (InternVL, Qwen25VL, Qwen3VL, LlavaOnevision, SmolVLM)
 
 
 def families() -> tuple[type[Family], ...]:

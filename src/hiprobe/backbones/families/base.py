@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from packaging.version import Version
 from transformers import AutoImageProcessor, AutoTokenizer
 
-from hiprobe.backbones.base import FRAME_INTERVAL
 from hiprobe.backbones.prompts import chat_template, check_prompt
 from hiprobe.errors import BackboneError
 
@@ -68,6 +67,8 @@ class Family(ABC):
     minimum_transformers: ClassVar[str] = "5.20"
     packages: ClassVar[tuple[str, ...]] = ()
     """What must be installed beyond what HiProbe itself needs."""
+    version: ClassVar[int] = 1
+    """To be raised when a family prepares frames in another way than before: probes are valid for one version."""
     way: ClassVar[str] = "images"
     """How frames enter: probes of one way are not valid for the other."""
 
@@ -99,12 +100,17 @@ class Family(ABC):
         """Return how many visual tokens a frame becomes."""
 
     @abstractmethod
-    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
-        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, shown at ``times`` (K,) in seconds."""
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart."""
 
     def reading(self) -> dict[str, Any]:
         """Return what decides the hidden states beside configuration and weights, as JSON holds it."""
-        return {"family": self.name, "way": self.way, "size": list(self.size()), "template": self.template}
+        return {
+            "family": [self.name, self.version],
+            "way": self.way,
+            "size": list(self.size()),
+            "template": self.template,
+        }
 
     def render(self, parts: Sequence[str], prompt: str) -> str:
         """Return one user turn by the chat template: ``parts`` are "image" or "video", then the prompt."""
@@ -150,12 +156,6 @@ def expand(text: str, placeholder: str, replacements: Sequence[str]) -> str:
             "not this family's; take the checkpoint in its original Hugging Face form."
         )
     return pieces[0] + "".join(r + piece for r, piece in zip(replacements, pieces[1:], strict=True))
-
-
-def interval(times: NDArray[np.float64]) -> float:
-    """Return the mean time between frames in seconds; of a still picture, ``FRAME_INTERVAL``."""
-    length = float(times[-1] - times[0])
-    return length / (len(times) - 1) if length > 0 else FRAME_INTERVAL
 
 
 def has_torchvision() -> bool:

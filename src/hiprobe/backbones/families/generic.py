@@ -36,19 +36,23 @@ class Generic(Family):
         """See :meth:`Family.tokens_per_frame`: not known before a frame has been prepared."""
         return None
 
-    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
         """See :meth:`Family.prepare`.
 
         Raises
         ------
         BackboneError
-            If the model's processor does not give every frame the same number of visual tokens.
+            If the model's processor does not take K images in one prompt.
         """
         text = self.render(["image"] * len(frames), prompt)
-        splitting = {"do_image_splitting": False} if hasattr(self._images, "do_image_splitting") else {}
+        whole: dict[str, Any] = {}
+        if hasattr(self._images, "do_image_splitting"):
+            # Neither cut into tiles, nor enlarged and shrunk again, which rounds differently from release to release.
+            edge = {"longest_edge": self.size()[0]}
+            whole = {"do_image_splitting": False, "size": edge, "max_image_size": edge}
         try:
             found = self.processor(
-                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **splitting
+                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **whole
             )
         except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
             raise BackboneError(
@@ -56,14 +60,7 @@ class Generic(Family):
                 f"({error}); this model cannot be used, or needs a family of its own (docs/models.md)."
             ) from error
         inputs = {name: torch.as_tensor(value) for name, value in found.items()}
-        visual = inputs["input_ids"][0] == self._image_token_id()
-        tokens = int(visual.sum())
-        if not tokens or tokens % len(frames):
-            raise BackboneError(
-                f"{tokens} visual tokens were found for {len(frames)} frames, so that it cannot be told which are of "
-                f"which frame; {self.config.model_type!r} needs a family of its own (docs/models.md)."
-            )
-        return Prepared(inputs, visual, len(frames))
+        return Prepared(inputs, inputs["input_ids"][0] == self._image_token_id(), len(frames))
 
     @property
     def _images(self) -> Any:

@@ -24,8 +24,8 @@ class InternVL(Family):
         """See :meth:`Family.tokens_per_frame`: 256 at full size."""
         return self.config.image_seq_length
 
-    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
-        """See :meth:`Family.prepare`; times are not told to this family."""
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+        """See :meth:`Family.prepare`; the interval is not told to this family."""
         pixels = self.processor(images=list(frames), crop_to_patches=False, return_tensors="pt")["pixel_values"]
         tile = f"<img>{_IMAGE * self.config.image_seq_length}</img>"
         series = "\n".join(f"Frame{number}: {tile}" for number in range(1, len(frames) + 1))

@@ -26,8 +26,8 @@ class LlavaOnevision(Family):
         """See :meth:`Family.tokens_per_frame`: 196 at full size."""
         return math.ceil(self._side() / 2) ** 2
 
-    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
-        """See :meth:`Family.prepare`; times are not told to this family."""
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+        """See :meth:`Family.prepare`; the interval is not told to this family."""
         height, width = self.size()
         # With one place to cut at, the image processor gives the whole frame and then that one crop: the first is it.
         seen = self.processor(images=list(frames), image_grid_pinpoints=[[height, width]], return_tensors="pt")

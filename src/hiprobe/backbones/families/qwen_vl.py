@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,22 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoImageProcessor, AutoProcessor
 
-from hiprobe.backbones.families.base import Family, Prepared, expand, has_torchvision, interval
+from hiprobe.backbones.families.base import Family, Prepared, expand, has_torchvision
 
 _SIDE = 448
 """Pixels of a frame's side: the processors would take any size; this gives as many tokens as other families'."""
 
-_VIDEO, _IMAGE = "<|video_pad|>", "<|image_pad|>"
+_IMAGE, _VIDEO = "<|image_pad|>", "<|video_pad|>"
 
 
-class QwenVL(Family):
+class Qwen25VL(Family):
     """Both ways in: the native video processor joins frames in pairs; without it each frame is an image.
 
     The two give different hidden states, so a probe of one way is not valid for the other.
     """
 
-    name = "Qwen-VL"
-    model_types = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
+    name = "Qwen2.5-VL"
+    model_types = ("qwen2_5_vl",)
 
     def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
         self.way = "video" if has_torchvision() else "images"  # type: ignore[misc]
@@ -49,12 +50,12 @@ class QwenVL(Family):
         tokens = (self.size()[0] // self._cell()) ** 2
         return tokens / self.config.vision_config.temporal_patch_size if self.way == "video" else tokens
 
-    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
-        """See :meth:`Family.prepare`; as video, the times reach the model by M-RoPE or as text."""
-        return self._video(frames, times, prompt) if self.way == "video" else self._images(frames, prompt)
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+        """See :meth:`Family.prepare`; as video, the interval reaches the model by M-RoPE or as text."""
+        return self._video(frames, interval, prompt) if self.way == "video" else self._images(frames, prompt)
 
-    def _video(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
-        count, rate = len(frames), 1 / interval(times)
+    def _video(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+        count, rate = len(frames), 1 / interval
         metadata = {"total_num_frames": count, "fps": rate, "frames_indices": list(range(count))}
         found = self.processor(
             text=[self.render(["video"], prompt)],
@@ -62,6 +63,7 @@ class QwenVL(Family):
             video_metadata=[metadata],
             do_sample_frames=False,
             do_resize=False,
+            cap_pixels_per_frame=False,
             return_tensors="pt",
         )
         inputs = {name: torch.as_tensor(value) for name, value in found.items() if name != "video_metadata"}
@@ -87,3 +89,17 @@ class QwenVL(Family):
     def _cell(self) -> int:
         vision = self.config.vision_config
         return vision.patch_size * vision.spatial_merge_size
+
+
+class Qwen3VL(Qwen25VL):
+    """Time is told in words, ``<0.3 seconds>`` before each pair of frames, each pair between markers of its own."""
+
+    name = "Qwen3-VL"
+    model_types = ("qwen3_vl", "qwen3_vl_moe")
+
+    def render(self, parts: Sequence[str], prompt: str) -> str:
+        """See :meth:`Family.render`; without the template's markers around the video, which the pairs' own replace.
+
+        The model's first processors did the same; that of transformers 5.23 would leave markers within markers.
+        """
+        return super().render(parts, prompt).replace(f"<|vision_start|>{_VIDEO}<|vision_end|>", _VIDEO)

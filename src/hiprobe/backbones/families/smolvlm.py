@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers.models.smolvlm import processing_smolvlm as native
 
-from hiprobe.backbones.families.base import Family, Prepared, expand, interval, square
+from hiprobe.backbones.families.base import Family, Prepared, expand, square
 
 _IMAGE, _AROUND, _WHOLE = "<image>", "<fake_token_around_image>", "<global-img>"
 
@@ -29,7 +29,7 @@ class SmolVLM(Family):
         """See :meth:`Family.tokens_per_frame`: 64 (81 in the 2.2B)."""
         return self._tokens()
 
-    def prepare(self, frames: NDArray[np.uint8], times: NDArray[np.float64], prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
         """See :meth:`Family.prepare`; the wording around frames is the native processor's."""
         from num2words import num2words
 
@@ -37,13 +37,13 @@ class SmolVLM(Family):
         seen = self.processor(
             images=[list(frames)], do_image_splitting=False, size=edge, max_image_size=edge, return_tensors="pt"
         )
-        step = interval(times)
         picture = _AROUND + _WHOLE + _IMAGE * self._tokens() + _AROUND
         series = native.DEFAULT_VIDEO_INTRO.format(
-            frame_count=num2words(len(frames)), video_duration=str(timedelta(seconds=int(len(frames) * step)))
+            frame_count=num2words(len(frames)),
+            video_duration=str(timedelta(seconds=int(round(len(frames) * interval, 3)))),
         )
         for index in range(len(frames)):
-            second = int(index * step)
+            second = int(round(index * interval, 3))
             stamp = f"{second // 60:02d}:{second % 60:02d}"
             series += native.FRAME_TIMESTAMP_MESSAGE.format(timestamp=stamp) + picture
         text = expand(self.render(["video"], prompt), "<video>", [series + native.DEFAULT_MEDIA_OUTTRO])
