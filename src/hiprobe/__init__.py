@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hiprobe.version import __version__
 
 if TYPE_CHECKING:
-    from hiprobe.backbones import load_backbone
+    from hiprobe.backbones import LoadOptions, load_backbone
     from hiprobe.datasets import load_manifest
     from hiprobe.errors import HiProbeError
     from hiprobe.features import FeatureStore
@@ -37,6 +37,7 @@ __all__ = [
     "FeatureStore",
     "FitResult",
     "HiProbeError",
+    "LoadOptions",
     "LocalizeSettings",
     "Probe",
     "Sampling",
@@ -56,6 +57,7 @@ _HOMES = {
     "FeatureStore": "features",
     "FitResult": "pipeline",
     "HiProbeError": "errors",
+    "LoadOptions": "backbones",
     "LocalizeSettings": "localize",
     "Probe": "probing",
     "Sampling": "video",

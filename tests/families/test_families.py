@@ -20,6 +20,7 @@ from hiprobe.backbones.families.base import expand, has_torchvision
 from hiprobe.backbones.families.generic import Generic
 from hiprobe.backbones.families.internvl import InternVL
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones.loading import load_config
 from hiprobe.errors import BackboneError
 from tests.families.configs import FULL, full_config
 from tests.families.toys import TOYS, write_toy
@@ -212,6 +213,13 @@ def test_qwen_takes_images_where_torchvision_is_absent(loaded: dict[str, Hugging
         prepared = loaded[name].prepare(pictures(loaded[name], 1), PROMPT)[0]
         assert loaded[name].family.way == "images" and prepared.steps == FRAMES
         assert "image_grid_thw" in prepared.inputs
+
+
+@without_torchvision
+def test_what_needs_torchvision_says_so(folders: dict[str, Path]) -> None:
+    config = load_config(folders["qwen3_vl"], LoadOptions())
+    with pytest.raises(BackboneError, match=r"cannot be built .*: install torchvision in the build that fits torch"):
+        Generic(folders["qwen3_vl"], config)
 
 
 @pytest.mark.parametrize("suggested", SUGGESTED, ids=lambda item: item.checkpoint)
