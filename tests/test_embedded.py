@@ -14,6 +14,7 @@ import torch
 from hiprobe.backbones import cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone, VisualTokens
+from hiprobe.backbones.embedded.frames import FrameCache
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
 from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.errors import BackboneError, OutputError
@@ -163,6 +164,21 @@ def test_real_hidden_states_have_the_promised_shape_and_do_not_depend_on_the_bat
     assert both.shape == (2, 3, 576) and both.dtype == np.float32
     alone = real.hidden_states(frames[1:], "Is anything unusual?", [1, 15, 30], "motion")
     np.testing.assert_allclose(both[1:], alone, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.real
+def test_overlapping_segments_give_the_same_states_for_half_the_frames(
+    real: EmbeddedBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (16, *real.info.frame_size, 3), dtype=np.uint8)
+    segments = np.stack([frames[start : start + 8] for start in (0, 4, 8)])
+    before = real._frames.encoded
+    shared = np.concatenate([real.hidden_states(segments[i : i + 1], "What?", [8, 20], "motion") for i in range(3)])
+    assert real._frames.encoded - before == 16
+    monkeypatch.setattr(real, "_frames", FrameCache(real._encode, 0))
+    alone = np.concatenate([real.hidden_states(segments[i : i + 1], "What?", [8, 20], "motion") for i in range(3)])
+    assert real._frames.encoded == 24
+    np.testing.assert_allclose(shared, alone, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.real

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.base import BackboneInfo, Pooling, check_request
 from hiprobe.backbones.embedded.assembly import FINGERPRINT, TRAINED
+from hiprobe.backbones.embedded.frames import FrameCache
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.embedded.vision import normalise
@@ -25,6 +26,9 @@ from hiprobe.backbones.prompts import check_prompt
 from hiprobe.errors import BackboneError
 
 NAME = "embedded"
+
+KEPT_FRAMES = 64
+"""Frames whose features are kept, 28 MB: a batch of overlapping segments and the one before."""
 
 UNTRAINED = (
     "The embedded backbone's projector is closed-form and untrained: its hidden states can be probed, but the text "
@@ -88,6 +92,7 @@ class EmbeddedBackbone:
         text = model.config.text_config
         self._model = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
+        self._frames = FrameCache(self._encode, KEPT_FRAMES)
         self._info = BackboneInfo(
             name=NAME,
             fingerprint=FINGERPRINT,
@@ -195,9 +200,11 @@ class EmbeddedBackbone:
         return torch.as_tensor(ids)[0]
 
     def _tokens(self, frames: NDArray[np.uint8], telling: bool) -> VisualTokens:
-        pixels = normalise(frames, self._model.get_input_embeddings().weight)
-        segment = self._model.model.get_segment_tokens(pixels, telling)
+        segment = self._model.model.segment_tokens(self._frames.features(frames), telling)
         return VisualTokens(segment.tokens, segment.motion)
+
+    def _encode(self, frames: NDArray[np.uint8]) -> dict[int, torch.Tensor]:
+        return self._model.model.block_features(normalise(frames, self._model.get_input_embeddings().weight))
 
     def _embed(self, ids: torch.Tensor, visual: VisualTokens) -> torch.Tensor:
         """Return the embeddings (B, N, D) of the prompt, with visual tokens in their places."""

@@ -163,7 +163,10 @@ class MotionInternVLModel(InternVLModel):
         telling : bool
             Whether the observer's slots are among the tokens.
         """
-        features = self.block_features(pixel_values)
+        return self.segment_tokens(self.block_features(pixel_values), telling)
+
+    def segment_tokens(self, features: Mapping[int, torch.Tensor], telling: bool = False) -> SegmentTokens:
+        """Turn patch features by block, as of :meth:`block_features`, into the visual tokens of B segments."""
         streams = self.streams(features)
         departures = []
         for block in self.config.appearance_blocks:

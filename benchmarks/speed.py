@@ -1,0 +1,105 @@
+"""What detection costs against the naive way, and what fitting costs on features that are there.
+
+    python -m benchmarks.speed VIDEO [--work bench-out]
+
+Ratios are of runs in turn in one process: absolute times on shared machines are noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hiprobe.backbones import load_backbone
+from hiprobe.backbones.embedded.vision import normalise
+from hiprobe.features.engine import BATCH
+from hiprobe.files import write_text
+from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.probes import DEFAULT_STARTER, load_starter
+from hiprobe.video import SampledSegment, Sampling, iter_segments, open_video
+
+ROUNDS = 3
+
+
+@torch.inference_mode()
+def naive(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarray:
+    """One segment at a time, all layers through the library's own output, and one generated token; (n, D)."""
+    model, states = backbone._model, []
+    for item in segments:
+        pixels = normalise(item.frames[None], model.get_input_embeddings().weight)
+        visual = model.model.get_segment_tokens(pixels)
+        ids = backbone.prompt_ids(DEFAULT_PROMPT, visual.tokens.shape[1])
+        embeddings = backbone._embed(ids, visual_tokens(visual))
+        output = model.generate(
+            inputs_embeds=embeddings,
+            attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long),
+            max_new_tokens=1,
+            do_sample=False,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+        states.append(output.hidden_states[0][layer][0, -1].numpy())
+    return np.stack(states)
+
+
+def visual_tokens(segment: Any) -> Any:
+    """Turn the model's tokens of a segment into what the backbone embeds."""
+    from hiprobe.backbones.embedded.backbone import VisualTokens
+
+    return VisualTokens(segment.tokens, segment.motion)
+
+
+def ours(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarray:
+    """As `detect` reads them; (n, D)."""
+    batches = [segments[i : i + BATCH] for i in range(0, len(segments), BATCH)]
+    frames = (np.stack([item.frames for item in batch]) for batch in batches)
+    return np.concatenate([backbone.hidden_states(f, DEFAULT_PROMPT, [layer], "last")[:, 0] for f in frames])
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Return how long a call took."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def measure_detection(video: Path) -> dict[str, float]:
+    """Print and return segments per second of both ways, in turn, at the starter probe's layer."""
+    layer = load_starter(DEFAULT_STARTER).layer
+    first = load_backbone(report=print)
+    size = first.info.frame_size
+    segments = list(iter_segments(open_video(video), Sampling(), size))
+    difference = np.abs(naive(first, segments[:4], layer) - ours(first, segments[:4], layer)).max()
+    times: dict[str, list[float]] = {"naive": [], "ours": []}
+    for _ in range(ROUNDS):
+        times["naive"].append(seconds(lambda: naive(first, segments, layer)))
+        fresh = load_backbone()  # nothing of the last round is remembered
+        times["ours"].append(seconds(lambda backbone=fresh: ours(backbone, segments, layer)))
+    rates = {name: len(segments) / float(np.median(taken)) for name, taken in times.items()}
+    ratios = sorted(a / b for a, b in zip(times["naive"], times["ours"], strict=True))
+    print(f"\n{len(segments)} segments of 8 frames, layer {layer}; largest difference of states {difference:.1e}\n")
+    print("| way | segments per second |\n| --- | --- |")
+    print("\n".join(f"| {name} | {rate:.2f} |" for name, rate in rates.items()))
+    print(f"\nratio {np.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f} in {ROUNDS} rounds)")
+    return rates | {"ratio": float(np.median(ratios)), "layer": layer, "difference": float(difference)}
+
+
+def main() -> None:
+    """Measure, print Markdown, and write the numbers to ``--work``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path, help="any video of some seconds")
+    parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for the numbers")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    write_text(options.work / "speed.json", json.dumps(measure_detection(options.video), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
