@@ -32,10 +32,7 @@ def main() -> None:
         write_full_size(options.checkpoint, folder, getattr(torch, options.dtype))
     loading = LoadOptions(dtype=options.dtype)
     for finding in check_checkpoint(str(folder), loading, print, options.frames):
-        print(
-            f"{ {True: 'ok', False: 'FAILED', None: '--'}[finding.passed]:6} {finding.name}: {finding.detail}",
-            flush=True,
-        )
+        print(finding, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What detection costs against the naive way, and what fitting costs on features that are there.
 
-    python -m benchmarks.speed VIDEO [--work bench-out]
+    python -m benchmarks.speed VIDEO [--work bench-out] [--only detection|fit]
 
 Ratios are of runs in turn in one process: absolute times on shared machines are noisy.
 """
@@ -18,11 +18,13 @@ import numpy as np
 import torch
 
 from hiprobe.backbones import load_backbone
+from hiprobe.backbones.embedded.backbone import VisualTokens
 from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.features.engine import BATCH
 from hiprobe.files import write_text
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probes import DEFAULT_STARTER, load_starter
+from hiprobe.probing import fit_scorer, probe_layers
 from hiprobe.video import SampledSegment, Sampling, iter_segments, open_video
 
 ROUNDS = 3
@@ -36,7 +38,7 @@ def naive(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarr
         pixels = normalise(item.frames[None], model.get_input_embeddings().weight)
         visual = model.model.get_segment_tokens(pixels)
         ids = backbone.prompt_ids(DEFAULT_PROMPT, visual.tokens.shape[1])
-        embeddings = backbone._embed(ids, visual_tokens(visual))
+        embeddings = backbone._embed(ids, VisualTokens(visual.tokens, visual.motion))
         output = model.generate(
             inputs_embeds=embeddings,
             attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long),
@@ -47,13 +49,6 @@ def naive(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarr
         )
         states.append(output.hidden_states[0][layer][0, -1].numpy())
     return np.stack(states)
-
-
-def visual_tokens(segment: Any) -> Any:
-    """Turn the model's tokens of a segment into what the backbone embeds."""
-    from hiprobe.backbones.embedded.backbone import VisualTokens
-
-    return VisualTokens(segment.tokens, segment.motion)
 
 
 def ours(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarray:
@@ -91,14 +86,31 @@ def measure_detection(video: Path) -> dict[str, float]:
     return rates | {"ratio": float(np.median(ratios)), "layer": layer, "difference": float(difference)}
 
 
+def measure_fit(segments: int = 10_000, layers: int = 30, width: int = 576) -> dict[str, float]:
+    """Print and return the seconds of DLSP and of the scorer on random states of so many segments, 50 a group."""
+    random = np.random.default_rng(0)
+    states = random.normal(size=(segments, layers, width)).astype(np.float32)
+    labels = random.random(segments) < 0.3
+    states[labels] += 0.05
+    groups = np.array([f"group {i // 50}" for i in range(segments)])
+    dlsp = seconds(lambda: probe_layers(states, labels, groups, range(1, layers + 1)))
+    scorer = seconds(lambda: fit_scorer(states[:, 0], labels, groups))
+    print(f"\nfit on {segments} x {layers} x {width}: DLSP {dlsp:.1f} s, scorer {scorer:.1f} s")
+    return {"dlsp": dlsp, "scorer": scorer}
+
+
 def main() -> None:
     """Measure, print Markdown, and write the numbers to ``--work``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, help="any video of some seconds")
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for the numbers")
+    parser.add_argument("--only", choices=["detection", "fit"], help="one of them")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    write_text(options.work / "speed.json", json.dumps(measure_detection(options.video), indent=2) + "\n")
+    measures = {"detection": lambda: measure_detection(options.video), "fit": measure_fit}
+    for name, measure in measures.items():
+        if options.only in (None, name):
+            write_text(options.work / f"speed-{name}.json", json.dumps(measure(), indent=2) + "\n")
 
 
 if __name__ == "__main__":

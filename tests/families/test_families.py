@@ -23,7 +23,7 @@ from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
 from hiprobe.backbones.loading import load_config
 from hiprobe.errors import BackboneError
 from tests.families.configs import FULL, full_config
-from tests.families.toys import TOYS, write_toy
+from tests.families.toys import TOYS, write_full_files, write_toy
 
 PROMPT = "what happens"
 FRAMES = 4
@@ -236,6 +236,19 @@ def test_full_size_configurations_have_what_the_list_of_models_says(suggested: A
     parameters = sum(weight.numel() for weight in model.parameters()) / 1e9
     assert parameters == pytest.approx(suggested.parameters, rel=0.02)
     assert find_family(config.model_type).name == suggested.family
+
+
+@pytest.mark.parametrize("suggested", SUGGESTED, ids=lambda item: item.checkpoint)
+def test_a_segment_at_full_size_has_as_many_visual_tokens_as_the_list_says(suggested: Any, tmp_path: Path) -> None:
+    config = write_full_files(suggested.checkpoint, tmp_path) and load_config(tmp_path, LoadOptions())
+    family = find_family(config.model_type)(tmp_path, config)
+    assert family.size() == (suggested.frame_size, suggested.frame_size)
+    frames = np.zeros((8, *family.size(), 3), dtype=np.uint8)
+    tokens = int(family.prepare(frames, 0.25, PROMPT).visual.sum())
+    # Qwen's frames are joined in pairs only as video.
+    pairs = 2 if "Qwen" in suggested.family and family.way == "images" else 1
+    assert tokens == suggested.tokens * pairs
+    assert family.tokens_per_frame() in (None, tokens / 8)
 
 
 def test_every_suggested_checkpoint_has_its_configuration_in_the_tests() -> None:

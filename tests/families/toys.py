@@ -151,8 +151,8 @@ def write_toy(name: str, folder: Path, seed: int = 0, dtype: torch.dtype = torch
     return folder
 
 
-def write_full_size(checkpoint: str, folder: Path, dtype: torch.dtype = torch.float32) -> Path:
-    """Write a checkpoint at its real size with random weights, for the arithmetic and memory that it takes; the folder.
+def write_full_files(checkpoint: str, folder: Path) -> Config:
+    """Write all of a checkpoint at its real size but the weights; its configuration.
 
     Tokenizer and template are the toy's: the vocabulary is as large as the real one, but most of it is never written.
     """
@@ -164,10 +164,15 @@ def write_full_size(checkpoint: str, folder: Path, dtype: torch.dtype = torch.fl
     config, cut = deepcopy(FULL[checkpoint]), deepcopy(FULL[toy.checkpoint])
     toy.cut(cut, ids)
     _take_token_ids(config, cut)
-    side = config["vision_config"].get("image_size")
-    side = side[0] if isinstance(side, list) else side
     for file, content in toy.files.items():
-        write_json(folder / file, _enlarged(content, side, config))
+        write_json(folder / file, _enlarged(content, config))
+    AutoConfig.for_model(**config).save_pretrained(folder)
+    return config
+
+
+def write_full_size(checkpoint: str, folder: Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a checkpoint at its real size with random weights, to see what it takes; the folder."""
+    config = write_full_files(checkpoint, folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(**config), dtype=dtype)
@@ -183,23 +188,17 @@ def _take_token_ids(config: Config, cut: Config) -> None:
             config[key] = value
 
 
-def _enlarged(content: dict[str, Any], side: int | None, config: Config) -> dict[str, Any]:
-    """A toy's processor file with real sizes; families whose vision tower has no size of its own get real limits."""
-    if side is None:
-        limits = {"longest_edge": 16384 * 28 * 28, "shortest_edge": 56 * 56}
-        return (
-            content
-            | {key: limits for key in ("size",) if key in content}
-            | (
-                {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
-                if "max_pixels" in content
-                else {}
-            )
-        )
+def _enlarged(content: dict[str, Any], config: Config) -> dict[str, Any]:
+    """A toy's processor file with real sizes; where the vision tower has no size of its own, with real limits."""
     larger = dict(content)
+    side = config["vision_config"].get("image_size")
+    if side is None:
+        pixels = {"longest_edge": 16384 * 28 * 28, "shortest_edge": 56 * 56}
+        limits = {"size": pixels, "min_pixels": pixels["shortest_edge"], "max_pixels": pixels["longest_edge"]}
+        return larger | {key: value for key, value in limits.items() if key in content}
     if "height" in content.get("size", {}):
-        larger["size"] = square(side)
-    for key in ("image_seq_length",):
-        if key in content and key in config:
-            larger[key] = config[key]
+        larger["size"] = square(side[0] if isinstance(side, list) else side)
+    tokens = config.get("image_seq_length", config.get("mm_tokens_per_image"))
+    if "image_seq_length" in content:
+        larger["image_seq_length"] = tokens
     return larger

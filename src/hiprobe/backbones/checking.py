@@ -37,6 +37,11 @@ class Finding:
     passed: bool | None
     detail: str
 
+    def __str__(self) -> str:
+        """Return it as one line."""
+        mark = {True: "ok", False: "FAILED", None: "--"}[self.passed]
+        return f"{mark:6} {self.name}: {self.detail}"
+
 
 def check_checkpoint(
     name: str, options: LoadOptions, report: Callable[[str], None] = lambda _: None, frames: int = FRAMES

@@ -148,7 +148,7 @@ def _placing(options: LoadOptions) -> dict[str, Any]:
 
 def _placed(model: Any, options: LoadOptions) -> Any:
     """Move a model to its device, unless it was loaded there."""
-    if options.device_map is not None or options.quantize is not None:
+    if getattr(model, "hf_device_map", None) or options.quantize is not None:
         return model
     device = _device(options)
     try:

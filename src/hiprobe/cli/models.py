@@ -75,8 +75,7 @@ def check(
     printer = Printer(quiet)
     failed = []
     for finding in check_checkpoint(name, loading, printer.line):
-        mark = {True: "ok", False: "FAILED", None: "--"}[finding.passed]
-        printer.line(f"{mark:6} {finding.name}: {finding.detail}")
+        printer.line(str(finding))
         if finding.passed is False:
             failed.append(finding.name)
     if failed:
