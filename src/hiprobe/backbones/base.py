@@ -49,6 +49,10 @@ class BackboneInfo:
         Visual tokens that a frame becomes, where that does not depend on K.
     depth : int, optional
         How many decoder blocks are loaded, where it is not all of them: states end there, and no text can be generated.
+    device : str
+        Where it runs: ``cpu``, ``cuda``, ``cuda:1``, ...
+    memory : int, optional
+        Bytes that one forward pass may take there; by default half of what is free.
     """
 
     name: str
@@ -60,6 +64,8 @@ class BackboneInfo:
     warnings: tuple[str, ...] = ()
     tokens_per_frame: float | None = None
     depth: int | None = None
+    device: str = "cpu"
+    memory: int | None = None
 
 
 class Backbone(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,9 @@ def load_checkpoint(
         depth=cut,
     )
     report(f"loading {name}" + (f" up to layer {cut} of {info.layers}" if cut else ""))
-    return HuggingFaceBackbone(load_model(folder, options, cut), family, info)
+    model = load_model(folder, options, cut)
+    memory = None if options.batch_memory is None else int(options.batch_memory * 1e9)
+    return HuggingFaceBackbone(model, family, replace(info, device=str(model.device), memory=memory))
 
 
 def _same_lengths(prepared: Sequence[Prepared]) -> list[list[Prepared]]:

@@ -92,6 +92,10 @@ _LOADING = {
     "device": Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="a GPU if there is one")],
     "device_map": Annotated[str | None, typer.Option(help="'auto' spreads a model over GPUs and memory.")],
     "quantize": Annotated[str | None, typer.Option(help="8bit or 4bit, by bitsandbytes; needs a GPU.")],
+    "batch_memory": Annotated[
+        float | None,
+        typer.Option(help="GB that a batch of segments may take.", show_default="half of what is free"),
+    ],
     "revision": Revision,
     "offline": Offline,
     "trust_remote_code": TrustRemoteCode,

@@ -8,7 +8,7 @@
     features.states                                    # (segments, layers, D) float32
 """
 
-from hiprobe.features.engine import Failure, Progress, extract, extract_all, raise_failures
+from hiprobe.features.engine import Failure, Progress, extract, extract_all, extract_each, raise_failures
 from hiprobe.features.store import Features, FeatureSpec, FeatureStore
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "Progress",
     "extract",
     "extract_all",
+    "extract_each",
     "raise_failures",
 ]

@@ -1,21 +1,26 @@
-"""The engine: from videos to hidden states, one video at a time, in batches of segments."""
+"""The engine: from videos to hidden states.
+
+One thread decodes, ahead of the model by a few batches; the caller's thread runs the model, on batches that may hold
+segments of several videos; another writes what is complete. So memory does not grow with the length of a video, save
+for its hidden states.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.backbones import Backbone
-from hiprobe.errors import FailedVideosError, FeatureError, HiProbeError, UsageError, VideoError
+from hiprobe.errors import BackboneError, FailedVideosError, FeatureError, HiProbeError, UsageError, VideoError
+from hiprobe.features.background import Ahead
+from hiprobe.features.batching import Batches, largest_batch
 from hiprobe.features.store import Features, FeatureSpec, FeatureStore
-from hiprobe.video import SampledSegment, iter_segments, open_video, plan_segments, video_identity
-
-BATCH = 4
-"""Segments in one forward pass."""
+from hiprobe.video import SampledSegment, VideoInfo, iter_segments, open_video, plan_segments, video_identity
 
 
 @dataclass(frozen=True)
@@ -74,34 +79,32 @@ def extract(
     OutputError
         If the store cannot be written.
     """
-    if spec.fingerprint != backbone.info.fingerprint:
-        raise FeatureError(
-            f"{path}: features of backbone {spec.fingerprint[:12]} are asked for, but the one at hand is "
-            f"{backbone.info.fingerprint[:12]} ({backbone.info.name}); load the right backbone."
-        )
-    path = Path(path)
-    video = open_video(path, fps=fps)
-    # The same images at another frame rate are another video.
-    identity = video_identity(path) + (f"@{fps:g}" if fps else "")
-    found = store.find(path, identity, spec) if store else None
-    if found is not None:
-        report(len(found.states), len(found.states))
-        return found
-    total = len(plan_segments(video.info.duration, spec.sampling))
-    sampled = iter_segments(video, spec.sampling, backbone.info.frame_size)
-    starts, ends, states = [], [], []
-    report(0, total)
-    for batch in _batched(sampled, BATCH):
-        frames = np.stack([item.frames for item in batch])
-        seconds = [item.segment.end - item.segment.start for item in batch]
-        states.append(backbone.hidden_states(frames, spec.prompt, spec.layers, spec.pooling, seconds))
-        starts += [item.segment.start for item in batch]
-        ends += [item.segment.end for item in batch]
-        report(len(starts), total)
-    features = Features(video.info, identity, spec, np.array(starts), np.array(ends), np.concatenate(states))
-    if store:
-        store.save(features)
-    return features
+
+    def tell(progress: Progress) -> None:
+        report(progress.segment, progress.segments)
+
+    (found,) = _Run([(Path(path), fps)], backbone, spec, store, tell).results()
+    if isinstance(found, Failure):
+        raise found.error
+    return found
+
+
+def extract_each(
+    paths: Sequence[Path],
+    backbone: Backbone,
+    spec: FeatureSpec,
+    store: FeatureStore | None = None,
+    fps: float | None = None,
+    report: ProgressReport = lambda progress: None,
+) -> Generator[Features | Failure, None, None]:
+    """Extract from several videos, yielding each as soon as it is done; one that fails does not stop the others.
+
+    ``fps`` is for those that are folders of images; see :func:`extract` for the rest. Yields features or a failure per
+    video, in order. Errors that are not about one video (a full disk, a broken backbone) are raised. Closing the
+    generator ends the run; what is complete is in the store by then.
+    """
+    jobs = [(Path(path), fps if Path(path).is_dir() else None) for path in paths]
+    return _Run(jobs, backbone, spec, store, report).results()
 
 
 def extract_all(
@@ -112,20 +115,14 @@ def extract_all(
     fps: float | None = None,
     report: ProgressReport = lambda progress: None,
 ) -> tuple[list[Features], list[Failure]]:
-    """Extract from several videos; one that fails does not stop the others.
-
-    ``fps`` is for those that are folders of images. Returns the features of those that succeeded, in order,
-    and the failures. Errors that are not about one video (a full disk, a broken backbone) are raised.
-    """
+    """Like :func:`extract_each`, but return all features, in order, and all failures, when everything is done."""
     done: list[Features] = []
     failures: list[Failure] = []
-    for index, path in enumerate(paths):
-        try:
-            rate = fps if Path(path).is_dir() else None
-            tell = _teller(report, path, index, len(paths))
-            done.append(extract(path, backbone, spec, store, rate, tell))
-        except (VideoError, FeatureError, UsageError) as error:
-            failures.append(Failure(Path(path), error))
+    for found in extract_each(paths, backbone, spec, store, fps, report):
+        if isinstance(found, Failure):
+            failures.append(found)
+        else:
+            done.append(found)
     return done, failures
 
 
@@ -144,11 +141,174 @@ def raise_failures(failures: Sequence[Failure], remedy: str) -> None:
     raise error
 
 
-def _teller(report: ProgressReport, path: Path, index: int, videos: int) -> Callable[[int, int], None]:
-    return lambda done, total: report(Progress(Path(path), index, videos, done, total))
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A video begins, of so many segments."""
+
+    video: int
+    segments: int
 
 
-def _batched(items: Iterable[SampledSegment], size: int) -> Iterator[list[SampledSegment]]:
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A segment of a video, decoded."""
+
+    video: int
+    sampled: SampledSegment
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """A video is over: it was decoded to its end, or is known from the store, or failed."""
+
+    video: int
+    outcome: tuple[VideoInfo, str] | Features | Failure
+
+
+@dataclass(eq=False)
+class _Growing:
+    """What is there of a video's features."""
+
+    segments: int
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    states: list[NDArray[np.float32]] = field(default_factory=list)
+    decoded: tuple[VideoInfo, str] | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.decoded is not None and len(self.states) == self.segments
+
+    def features(self, spec: FeatureSpec) -> Features:
+        assert self.decoded is not None
+        info, identity = self.decoded
+        return Features(info, identity, spec, np.array(self.starts), np.array(self.ends), np.stack(self.states))
+
+
+class _Run:
+    """One run over a number of videos, each a path and the frame rate of a folder of images."""
+
+    def __init__(
+        self,
+        jobs: Sequence[tuple[Path, float | None]],
+        backbone: Backbone,
+        spec: FeatureSpec,
+        store: FeatureStore | None,
+        report: ProgressReport,
+    ) -> None:
+        if spec.fingerprint != backbone.info.fingerprint:
+            name = jobs[0][0] if jobs else "No video"
+            raise FeatureError(
+                f"{name}: features of backbone {spec.fingerprint[:12]} are asked for, but the one at hand is "
+                f"{backbone.info.fingerprint[:12]} ({backbone.info.name}); load the right backbone."
+            )
+        self._jobs = jobs
+        self._backbone = backbone
+        self._spec = spec
+        self._store = store
+        self._report = report
+        self._batches = Batches(backbone.info.device, backbone.info.memory)
+        self._waiting: list[_Piece] = []
+        self._growing: dict[int, _Growing] = {}
+        self._done: dict[int, Features | Failure | Future[Features]] = {}
+
+    def results(self) -> Generator[Features | Failure, None, None]:
+        """Run, and yield what becomes of each video, in order."""
+        room = 2 * largest_batch(self._backbone.info.device)
+        # On leaving, the reader is stopped first; what is being written is then still written whole.
+        with ThreadPoolExecutor(1, "hiprobe-writer") as writer, Ahead(self._read, room) as items:
+            following = 0
+            for item in items:
+                self._take(item, writer)
+                if len(self._waiting) >= self._batches.size:
+                    self._run_batch(writer)
+                while self._is_ready(following):
+                    yield self._result(following)
+                    following += 1
+            while self._waiting:
+                self._run_batch(writer)
+            for video in range(following, len(self._jobs)):
+                yield self._result(video)
+
+    def _read(self) -> Iterator[_Opened | _Piece | _Ended]:
+        """Decode video by video; runs in a thread of its own."""
+        for video, (path, fps) in enumerate(self._jobs):
+            try:
+                yield from self._read_one(video, path, fps)
+            except (VideoError, FeatureError, UsageError) as error:
+                yield _Ended(video, Failure(path, error))
+
+    def _read_one(self, index: int, path: Path, fps: float | None) -> Iterator[_Opened | _Piece | _Ended]:
+        video = open_video(path, fps=fps)
+        # The same images at another frame rate are another video.
+        identity = video_identity(path) + (f"@{fps:g}" if fps else "")
+        found = self._store.find(path, identity, self._spec) if self._store else None
+        if found is not None:
+            yield _Ended(index, found)
+            return
+        yield _Opened(index, len(plan_segments(video.info.duration, self._spec.sampling)))
+        for sampled in iter_segments(video, self._spec.sampling, self._backbone.info.frame_size):
+            yield _Piece(index, sampled)
+        yield _Ended(index, (video.info, identity))
+
+    def _take(self, item: _Opened | _Piece | _Ended, writer: ThreadPoolExecutor) -> None:
+        if isinstance(item, _Opened):
+            self._growing[item.video] = _Growing(item.segments)
+            self._tell(item.video, 0, item.segments)
+        elif isinstance(item, _Piece):
+            self._waiting.append(item)
+        elif isinstance(item.outcome, Failure):
+            self._growing.pop(item.video, None)
+            self._waiting = [piece for piece in self._waiting if piece.video != item.video]
+            self._done[item.video] = item.outcome
+        elif isinstance(item.outcome, Features):
+            self._tell(item.video, len(item.outcome.states), len(item.outcome.states))
+            self._done[item.video] = item.outcome
+        else:
+            self._growing[item.video].decoded = item.outcome
+            self._finish(item.video, writer)
+
+    def _run_batch(self, writer: ThreadPoolExecutor) -> None:
+        size = self._batches.size
+        pieces, self._waiting = self._waiting[:size], self._waiting[size:]
+        try:
+            states = self._batches.run(self._forward, pieces)
+        except BackboneError as error:
+            names = ", ".join(dict.fromkeys(str(self._jobs[piece.video][0]) for piece in pieces))
+            raise BackboneError(f"{names}: {error}") from error
+        for piece, state in zip(pieces, states, strict=True):
+            growing, segment = self._growing[piece.video], piece.sampled.segment
+            growing.starts.append(segment.start)
+            growing.ends.append(segment.end)
+            growing.states.append(state)
+        for video in dict.fromkeys(piece.video for piece in pieces):
+            self._tell(video, len(self._growing[video].states), self._growing[video].segments)
+            self._finish(video, writer)
+
+    def _forward(self, pieces: Sequence[_Piece]) -> NDArray[np.float32]:
+        frames = np.stack([piece.sampled.frames for piece in pieces])
+        seconds = [piece.sampled.segment.end - piece.sampled.segment.start for piece in pieces]
+        spec = self._spec
+        return self._backbone.hidden_states(frames, spec.prompt, spec.layers, spec.pooling, seconds)
+
+    def _finish(self, video: int, writer: ThreadPoolExecutor) -> None:
+        """Hand a video to the writer once all of it is there."""
+        if self._growing[video].complete:
+            features = self._growing.pop(video).features(self._spec)
+            self._done[video] = writer.submit(self._write, features)
+
+    def _write(self, features: Features) -> Features:
+        if self._store:
+            self._store.save(features)
+        return features
+
+    def _is_ready(self, video: int) -> bool:
+        outcome = self._done.get(video)
+        return outcome is not None and (not isinstance(outcome, Future) or outcome.done())
+
+    def _result(self, video: int) -> Features | Failure:
+        outcome = self._done.pop(video)
+        return outcome.result() if isinstance(outcome, Future) else outcome
+
+    def _tell(self, video: int, done: int, total: int) -> None:
+        self._report(Progress(self._jobs[video][0], video, len(self._jobs), done, total))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,7 @@ from typing import cast
 from hiprobe.backbones import POOLINGS, Backbone, Pooling
 from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
 from hiprobe.explain import Explanation, explain_events
-from hiprobe.features import Failure, FeatureSpec, FeatureStore, Progress, extract
+from hiprobe.features import Failure, FeatureSpec, FeatureStore, extract, extract_each
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
@@ -56,7 +57,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of wall-clock time: reading and running the backbone (0 from the store, nearly), and explaining."""
+    """Seconds of wall-clock time: until the features were there, counted from the video before; and explaining."""
 
     features: float
     explain: float
@@ -128,20 +129,38 @@ def detect(
     VideoError
         If the video cannot be read, wholly or in part.
     """
-    path = Path(path)
-    context = probe.context
-    sampling = Sampling(context.segment_length, context.stride, context.frames)
-    probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
-    spec = FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), _pooling(probe))
+    spec = detection_spec(probe, backbone)
     began = time.perf_counter()
-    features = extract(path, backbone, spec, store, fps, report)
-    extracted = time.perf_counter()
+    features = extract(Path(path), backbone, spec, store, fps, report)
+    return _detection(features, time.perf_counter() - began, probe, backbone, explain, localize, fps)
+
+
+def detection_spec(probe: Probe, backbone: Backbone) -> FeatureSpec:
+    """Return what a probe reads. Raises ProbeError if it is of another backbone, or pools in an unknown way."""
+    context = probe.context
+    probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
+    sampling = Sampling(context.segment_length, context.stride, context.frames)
+    return FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), _pooling(probe))
+
+
+def _detection(
+    features: Features,
+    seconds: float,
+    probe: Probe,
+    backbone: Backbone,
+    explain: bool,
+    localize: LocalizeSettings | None,
+    fps: float | None,
+) -> Detection:
+    """Score features that took so many seconds, find the events, and explain them where asked."""
+    began = time.perf_counter()
     settings = localize or probe.localize
     segments, threshold, events = score(features, probe, settings)
     explanations: Sequence[Explanation | None] = [None] * len(events)
     warnings = list(features.video.warnings)
     if explain:
-        explanations = explain_events(open_video(path, fps=fps), events, backbone, sampling)
+        video = open_video(features.video.path, fps=fps)
+        explanations = explain_events(video, events, backbone, features.spec.sampling)
         if events:
             warnings += backbone.info.warnings
     return Detection(
@@ -153,15 +172,15 @@ def detect(
             hiprobe_version=__version__,
             backbone=backbone.info.name,
             fingerprint=backbone.info.fingerprint,
-            prompt=context.prompt,
-            sampling=sampling,
+            prompt=features.spec.prompt,
+            sampling=features.spec.sampling,
             layer=probe.layer,
             pooling=probe.pooling,
             localize=settings,
             probe_created=probe.created,
             probe_source=probe.calibration.source,
         ),
-        timings=Timings(extracted - began, time.perf_counter() - extracted),
+        timings=Timings(seconds, time.perf_counter() - began),
         warnings=tuple(warnings),
     )
 
@@ -212,24 +231,20 @@ def detect_all(
     ``fps`` is for those that are folders of images. Returns the failures.
     """
     failures = []
-    for index, path in enumerate(paths):
-
-        def tell(segment: int, total: int, path: Path = path, index: int = index) -> None:
-            report(Progress(path, index, len(paths), segment, total))
-
-        try:
-            result = detect(
-                path,
-                probe,
-                backbone,
-                explain=explain,
-                localize=localize,
-                store=store,
-                fps=fps if path.is_dir() else None,
-                report=tell,
-            )
-        except (VideoError, FeatureError, UsageError) as error:
-            failures.append(Failure(path, error))
-        else:
-            done(result)
+    spec = detection_spec(probe, backbone)
+    with closing(extract_each(paths, backbone, spec, store, fps, report)) as results:
+        began = time.perf_counter()
+        for path, found in zip(paths, results, strict=True):
+            if isinstance(found, Failure):
+                failures.append(found)
+                continue
+            seconds = time.perf_counter() - began
+            rate = fps if path.is_dir() else None
+            try:
+                result = _detection(found, seconds, probe, backbone, explain, localize, rate)
+            except (VideoError, FeatureError, UsageError) as error:
+                failures.append(Failure(path, error))
+            else:
+                done(result)
+            began = time.perf_counter()
     return failures

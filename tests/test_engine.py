@@ -1,0 +1,162 @@
+"""The engine's pipeline: batches over videos, memory, interrupts, and how many operations a run costs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hiprobe.backbones.memory import PeakMemory
+from hiprobe.errors import BackboneError
+from hiprobe.features import Features, FeatureSpec, FeatureStore, extract, extract_all, extract_each
+from hiprobe.features.background import Ahead
+from hiprobe.features.batching import Batches
+from hiprobe.video import Sampling
+from tests.fakes import FakeBackbone, bright_video
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("videos")
+    return [bright_video(folder / f"v{i}.mp4", 3, seed=i) for i in range(5)]
+
+
+def spec_of(backbone: FakeBackbone) -> FeatureSpec:
+    return FeatureSpec.for_backbone(backbone.info, Sampling(), "what happens")
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("hiprobe")]
+
+
+def test_batches_hold_segments_of_several_videos(videos: list[Path]) -> None:
+    backbone = FakeBackbone()
+    features, _ = extract_all(videos, backbone, spec_of(backbone))
+    assert backbone.segments == 10  # two a video
+    assert backbone.batches == 1 + 3  # one segment to measure memory, then 4, 4 and 1
+    for path, found in zip(videos, features, strict=True):
+        alone = extract(path, FakeBackbone(), spec_of(backbone))
+        assert np.array_equal(found.states, alone.states) and np.array_equal(found.starts, alone.starts)
+
+
+def test_results_come_in_order_and_as_soon_as_they_are_there(videos: list[Path], tmp_path: Path) -> None:
+    backbone, store = FakeBackbone(), FeatureStore(tmp_path / "features")
+    extract(videos[3], backbone, spec_of(backbone), store)
+    results = extract_each([*videos, tmp_path / "none.mp4"], backbone, spec_of(backbone), store)
+    first = next(results)
+    assert isinstance(first, Features) and first.video.path == videos[0]
+    assert backbone.segments < 10
+    rest = list(results)
+    assert [item.video.path for item in rest if isinstance(item, Features)] == videos[1:]
+    assert not isinstance(rest[-1], Features) and not readers()
+
+
+def test_closing_the_results_ends_the_threads_and_keeps_what_is_complete(videos: list[Path], tmp_path: Path) -> None:
+    backbone, store = FakeBackbone(), FeatureStore(tmp_path / "features")
+    results = extract_each(videos, backbone, spec_of(backbone), store)
+    next(results)
+    results.close()
+    assert not readers()
+    assert store.find(videos[0], extract(videos[0], backbone, spec_of(backbone)).identity, spec_of(backbone))
+
+
+def test_an_error_of_the_model_names_the_video_and_ends_the_threads(
+    videos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise BackboneError("A hidden state is not finite.")
+
+    monkeypatch.setattr(FakeBackbone, "hidden_states", broken)
+    with pytest.raises(BackboneError, match=r"v0.mp4: A hidden state is not finite"):
+        extract_all(videos, FakeBackbone(), spec_of(FakeBackbone()))
+    assert not readers()
+
+
+def test_the_model_waits_for_no_more_frames_than_a_segment_needs(tmp_path: Path) -> None:
+    """The regression guard: model calls, segments and decoded frames, not seconds."""
+    video = bright_video(tmp_path / "long.mp4", 30)
+    backbone = FakeBackbone()
+    extract(video, backbone, spec_of(backbone))
+    assert backbone.segments == 29
+    assert backbone.batches == 1 + 7
+    assert set(backbone.asked) == {(1, 2, 3, 4)}
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_batch_that_does_not_fit_is_run_in_halves(error: Exception) -> None:
+    calls: list[int] = []
+
+    def function(items: list[int]) -> np.ndarray:
+        calls.append(len(items))
+        if len(items) > 2:
+            raise error
+        return np.array(items, np.float32)[:, None]
+
+    batches = Batches("cpu", budget=10**12)
+    assert batches.size == 1
+    batches.run(function, [0])
+    assert batches.size == 4
+    assert batches.run(function, [1, 2, 3, 4]).ravel().tolist() == [1, 2, 3, 4]
+    assert calls == [1, 4, 2, 2] and batches.size == 2
+
+
+def test_what_does_not_fit_alone_is_told_and_other_errors_are_not_hidden() -> None:
+    def full(_items: object) -> np.ndarray:
+        raise MemoryError
+
+    def wrong(_items: object) -> np.ndarray:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(BackboneError, match="does not suffice for a single segment"):
+        Batches("cpu").run(full, [1])
+    with pytest.raises(RuntimeError, match="shapes"):
+        Batches("cpu").run(wrong, [1, 2])
+
+
+@pytest.mark.parametrize(("budget", "size"), [(50, 1), (250, 2), (10_000, 4)])
+def test_a_budget_sets_the_size(budget: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Peak(PeakMemory):
+        def __exit__(self, *_: object) -> None:
+            self.bytes = 100
+
+    monkeypatch.setattr("hiprobe.features.batching.PeakMemory", Peak)
+    batches = Batches("cpu", budget)
+    batches.run(lambda items: np.zeros((len(items), 1), np.float32), [0])
+    assert batches.size == size
+
+
+def test_running_ahead_stops_at_its_limit() -> None:
+    made: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in count():
+            made.append(number)
+            yield number
+
+    with Ahead(numbers, 3) as items:
+        assert next(items) == 0
+        deadline = time.monotonic() + 5
+        while len(made) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert len(made) == 5  # one taken, three waiting, one in hand
+    assert not readers()
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("broken")
+
+    with Ahead(items, 10) as taken:
+        assert [next(taken), next(taken)] == [1, 2]
+        with pytest.raises(ValueError, match="broken"):
+            next(taken)
