@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def test_the_model_waits_for_no_more_frames_than_a_segment_needs(tmp_path: Path)
 def test_a_batch_that_does_not_fit_is_run_in_halves(error: Exception) -> None:
     calls: list[int] = []
 
-    def function(items: list[int]) -> np.ndarray:
+    def function(items: Sequence[int]) -> np.ndarray:
         calls.append(len(items))
         if len(items) > 2:
             raise error

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from videos import number_of, write_video
 
 from hiprobe.errors import UsageError
@@ -62,9 +63,11 @@ class FakeVideo(Video):
     def frame_times(self):
         return self.times
 
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self, wanted=None) -> Generator[Picture, None, None]:
         try:
             for index, time in enumerate(self.times):
+                if wanted is not None and not wanted[index]:
+                    continue
                 picture = FakePicture(float(time), index, self)
                 self.pictured.add(picture)
                 yield picture
@@ -178,3 +181,45 @@ def test_stopping_early_closes_the_video():
     next(segments)
     segments.close()  # type: ignore[attr-defined]
     assert video.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "share"),
+    [
+        ("b.mp4", "libx264", {"x264-params": "bframes=3:keyint=30"}, 0.85),
+        ("open.ts", "libx264", {"x264-params": "bframes=3:b-pyramid=2:keyint=20:open-gop=1"}, 0.85),
+        ("refresh.mkv", "libx264", {"x264-params": "intra-refresh=1:bframes=2:keyint=40"}, 0.85),
+        ("hevc.mp4", "libx265", {"x265-params": "log-level=none"}, 1.0),
+        ("mpeg4.mp4", "mpeg4", {"bf": "2"}, 0.85),
+        ("mpeg2.ts", "mpeg2video", {"bf": "2", "g": "15"}, 0.85),
+        ("vp9.webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}, 1.0),
+        ("intra.mkv", "mjpeg", {}, 0.4),
+    ],
+)
+def test_only_what_sampling_needs_is_decoded_and_no_pixel_changes(tmp_path, name, codec, options, share):
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    moving = np.random.default_rng(0).integers(0, 255, (48, 400, 3), dtype=np.uint8).repeat(2, 1)
+    images = [moving[:, 3 * index : 3 * index + 80] for index in range(150)]
+    path = write_video(tmp_path / name, 150, fps=30, codec=codec, options=options, images=images, pix_fmt=pix_fmt)
+    video = open_video(path)
+    everything = list(video.frames())
+    times = video.frame_times()
+    wanted = np.zeros(len(times), dtype=bool)
+    for found in iter_segments(video, Sampling()):
+        assert all(time in times for time in found.times)
+        for time, target, image in zip(found.times, sample_times(found.segment, 8), found.frames, strict=True):
+            shown = int(np.searchsorted(times, target + 1e-6, side="right")) - 1
+            assert time == times[shown] and np.array_equal(image, everything[shown].image)
+            wanted[shown] = True
+    decoded = [picture.time for picture in video.pictures(wanted)]
+    assert set(times[wanted]) <= set(decoded)
+    assert len(decoded) <= share * len(times)
+    assert video.info.warnings == ()
+
+
+def test_images_of_a_folder_that_are_not_wanted_are_not_opened(tmp_path):
+    for index in range(60):
+        Image.new("RGB", (16, 12), (index, 0, 0)).save(tmp_path / f"{index:03}.png")
+    (tmp_path / "005.png").write_bytes(b"no image, and no matter: it is not sampled")
+    (found,) = iter_segments(open_video(tmp_path, fps=30), Sampling())
+    assert [int(image[0, 0, 0]) for image in found.frames] == [3, 11, 18, 26, 33, 41, 48, 56]

@@ -89,8 +89,14 @@ class Video(ABC):
         """Return the time of each frame: float64 (n_frames,), seconds from the first frame, ascending."""
 
     @abstractmethod
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self, wanted: NDArray[np.bool_] | None = None) -> Generator[Picture, None, None]:
         """Decode frame by frame, in order of presentation, without converting.
+
+        Parameters
+        ----------
+        wanted : bool array of shape (n_frames,), optional
+            The frames that must be among the pictures; by default all. Others are left out where that saves decoding
+            and changes no pixel of those that are wanted.
 
         Raises
         ------

@@ -25,6 +25,9 @@ from hiprobe.video.timeline import Timeline, packets, read_timeline
 _DAMAGED_SHARE = 0.1
 """Share of damaged frames above which a video is refused."""
 
+_SKIPPING = ("h264", "hevc", "mpeg2video", "mpeg4")
+"""Codecs whose decoders leave out just the frames that nothing refers to; libdav1d, of AV1, leaves out more."""
+
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
@@ -123,12 +126,19 @@ class FileVideo(Video):
         """Return the time of each frame: float64 (n_frames,), seconds from the first frame, ascending."""
         return self._times.copy()
 
-    def pictures(self) -> Generator[Picture, None, None]:
-        """Decode frame by frame, in order of presentation; see :meth:`Video.pictures`."""
+    def pictures(self, wanted: NDArray[np.bool_] | None = None) -> Generator[Picture, None, None]:
+        """Decode frame by frame, in order of presentation; see :meth:`Video.pictures`.
+
+        Frames that others do not refer to are decoded only if they are wanted.
+        """
         converter = Converter(self._orientation, (self._info.height, self._info.width))
-        clock = _Clock(self._info.path, self._timeline, self._times)
+        # Where times follow from the order of frames, none may be missing.
+        every = wanted is None or self._timeline.ranked
+        needed = np.ones(len(self._times), dtype=bool) if every else np.asarray(wanted)
+        clock = _Clock(self._info.path, self._timeline, self._times, needed)
+        unwanted = frozenset[int]() if every else frozenset(self._timeline.pts[~needed].tolist())
         with open_stream(self._info.path) as (container, stream):
-            for frame in _decoded(self._info.path, container, stream, clock):
+            for frame in _decoded(self._info.path, container, stream, clock, unwanted):
                 time = clock.time_of(frame)
                 if time is not None:
                     yield _FilePicture(time, frame, converter)
@@ -137,12 +147,16 @@ class FileVideo(Video):
 
 
 class _Clock:
-    """Gives decoded frames their times, and holds what was decoded against what the packets promised."""
+    """Gives decoded frames their times, and holds what was decoded against what the packets promised.
 
-    def __init__(self, path: Path, timeline: Timeline, times: NDArray[np.float64]) -> None:
+    Only frames that are ``needed``, bool (n_frames,), count as lost when they do not come.
+    """
+
+    def __init__(self, path: Path, timeline: Timeline, times: NDArray[np.float64], needed: NDArray[np.bool_]) -> None:
         self._path = path
         self._timeline = timeline
         self._times = times
+        self._needed = needed
         self._next = 0
         self._last = -1.0
         self._shown = 0
@@ -161,35 +175,37 @@ class _Clock:
             return None
         index = int(np.searchsorted(self._times, time))
         self._check_lost(index)
-        self._next, self._last, self._shown = index + 1, time, self._shown + 1
+        self._next, self._last = index + 1, time
+        self._shown += bool(self._needed[index])
         return time
 
     def finish(self) -> list[str]:
         """Check the end of the video; return sentences on what was handled."""
-        total = len(self._times)
-        self._check_lost(total)
+        self._check_lost(len(self._times))
+        total = int(self._needed.sum())
         lost = total - self._shown
-        if self.damaged > max(2, _DAMAGED_SHARE * total) or 2 * self._shown < total - 2:
+        if self.damaged > max(2, _DAMAGED_SHARE * len(self._times)) or 2 * self._shown < total - 2:
             raise VideoError(
-                f"{self._path}: is damaged, {max(lost, self.damaged)} of its {total} frames cannot be "
+                f"{self._path}: is damaged, {max(lost, self.damaged)} of its {len(self._times)} frames cannot be "
                 "decoded; copy the file again, or cut off the damaged part."
             )
         warnings = []
         if lost > 0:
             warnings.append(f"{lost} of {total} frames could not be decoded; the frames before them stand in.")
         if self.damaged:
-            warnings.append(f"{self.damaged} of {total} packets are damaged.")
+            warnings.append(f"{self.damaged} of {len(self._times)} packets are damaged.")
         return warnings
 
     def _check_lost(self, index: int) -> None:
         """Refuse a video in which more than a moment is missing before frame ``index``."""
-        if index <= self._next:
+        missing = np.flatnonzero(self._needed[self._next : index])
+        if not len(missing):
             return
         duration = self._timeline.duration
-        begin = float(self._times[self._next])
         end = float(self._times[index]) if index < len(self._times) else duration
-        if end - begin <= self._timeline.tolerance:
+        if end - float(self._times[self._next + missing[0]]) <= self._timeline.tolerance:
             return
+        begin = float(self._times[self._next])
         if index < len(self._times):
             what = f"damaged, {end - begin:.1f} s from {begin:.1f} s on cannot be decoded"
         else:
@@ -198,11 +214,25 @@ class _Clock:
 
 
 def _decoded(
-    path: Path, container: InputContainer, stream: VideoStream, clock: _Clock | None = None
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    clock: _Clock | None = None,
+    unwanted: frozenset[int] = frozenset(),
 ) -> Iterator[VideoFrame]:
-    """Decode a stream, passing over packets that are damaged; ``clock`` counts them."""
+    """Decode a stream, passing over packets that are damaged; ``clock`` counts them.
+
+    Of packets with a timestamp among ``unwanted``, only those are decoded that other frames refer to.
+    """
+    codec = stream.codec_context.codec
+    skips = codec.intra_only or codec.canonical_name in _SKIPPING
     try:
         for packet in packets(container, stream):
+            if skips:
+                skip = packet.pts in unwanted
+                if skip and codec.intra_only:
+                    continue
+                stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
             try:
                 frames = packet.decode()
             except FFmpegError:

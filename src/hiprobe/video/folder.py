@@ -132,8 +132,8 @@ class FolderVideo(Video):
         """Return the time of each frame: float64 (n_frames,), seconds from the first frame, ascending."""
         return np.arange(self._info.n_frames) / self._info.fps
 
-    def pictures(self) -> Generator[Picture, None, None]:
-        """Decode image by image.
+    def pictures(self, wanted: NDArray[np.bool_] | None = None) -> Generator[Picture, None, None]:
+        """Decode image by image, and only those that are wanted; see :meth:`Video.pictures`.
 
         Raises
         ------
@@ -142,7 +142,9 @@ class FolderVideo(Video):
         """
         expected = (self._info.height, self._info.width)
         converters: dict[Orientation, Converter] = {}
-        for path, time in zip(self._paths, self.frame_times(), strict=True):
+        for index, (path, time) in enumerate(zip(self._paths, self.frame_times(), strict=True)):
+            if wanted is not None and not wanted[index]:
+                continue
             frame, orientation = _decode(path)
             height, width = orientation.displayed(frame.height, frame.width)
             if (height, width) != expected:

@@ -90,13 +90,23 @@ def _sample(
 ) -> Iterator[SampledSegment]:
     filler = _Filler(segments, frames, size)
     on_display: Picture | None = None
-    with closing(video.pictures()) as pictures:
+    with closing(video.pictures(_wanted(video, segments, frames))) as pictures:
         for picture in pictures:
             if on_display is not None:
                 yield from filler.show(on_display, picture.time)
             on_display = picture
     if on_display is not None:
         yield from filler.show(on_display, np.inf)
+
+
+def _wanted(video: Video, segments: tuple[Segment, ...], frames: int) -> NDArray[np.bool_]:
+    """Return which frames of a video are on display at one of the times of a segment."""
+    times = video.frame_times()
+    wanted = np.zeros(len(times), dtype=bool)
+    for segment in segments:
+        shown = np.searchsorted(times, sample_times(segment, frames) + _SAME_INSTANT, side="right") - 1
+        wanted[np.maximum(shown, 0)] = True
+    return wanted
 
 
 class _Filler:
