@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+AT_ONCE = 8
+"""Frames that are encoded together: on a CPU, what more of them need was measured not to fit in its caches."""
+
 Encode = Callable[[NDArray[np.uint8]], Mapping[int, torch.Tensor]]
 """From frames (1, N, H, W, 3) to features (1, N, ...) by vision block."""
 
@@ -39,11 +42,13 @@ class FrameCache:
         batch, count = frames.shape[:2]
         flat = np.ascontiguousarray(frames.reshape(batch * count, *frames.shape[2:]))
         keys = [hashlib.blake2b(frame, digest_size=16).digest() for frame in flat]
-        new = {key: place for place, key in enumerate(keys) if key not in self._known}
-        if new:
-            found = self._encode(flat[list(new.values())][None])
-            self.encoded += len(new)
-            for place, key in enumerate(new):
+        places = {key: place for place, key in enumerate(keys) if key not in self._known}
+        new = list(places)
+        for start in range(0, len(new), AT_ONCE):
+            part = new[start : start + AT_ONCE]
+            found = self._encode(flat[[places[key] for key in part]][None])
+            self.encoded += len(part)
+            for place, key in enumerate(part):
                 # Cloned: a view would keep the features of all the frames that were encoded with it.
                 self._known[key] = {block: value[0, place].clone() for block, value in found.items()}
         for key in keys:
