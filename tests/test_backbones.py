@@ -175,7 +175,11 @@ def test_a_cut_model_has_the_whole_ones_states_and_fingerprint_but_not_its_block
     with pytest.raises(UsageError, match="up to which it was loaded of 4"):
         cut.hidden_states(frames, PROMPT, [4], "last")
     with pytest.raises(UsageError, match="up to layer 3 only"):
-        cut.generate(frames[0], PROMPT, 2)
+        HuggingFaceBackbone(cut.model, cut.family, cut.info).generate(frames[0], PROMPT, 2)
+    assert cut.generate(frames[0], PROMPT, 2) == backbone.generate(frames[0], PROMPT, 2)
+    assert cut.info == backbone.info and len(cut.model.get_decoder().layers) == 4
+    expected = backbone.hidden_states(frames, PROMPT, [4], "last")
+    assert np.array_equal(cut.hidden_states(frames, PROMPT, [4], "last"), expected)
     assert load_checkpoint(str(folder), LoadOptions(), 4).info.depth is None
     with pytest.raises(UsageError, match="cannot be cut to 5"):
         load_checkpoint(str(folder), LoadOptions(), 5)

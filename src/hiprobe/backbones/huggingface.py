@@ -39,6 +39,8 @@ class HuggingFaceBackbone:
         Of the model's checkpoint.
     info : BackboneInfo
         The facts.
+    whole : callable, optional
+        Loads the whole model, for the first text that is generated after a cut one was read.
 
     Raises
     ------
@@ -46,12 +48,19 @@ class HuggingFaceBackbone:
         If the model's decoder blocks cannot be found.
     """
 
-    def __init__(self, model: PreTrainedModel, family: Family, info: BackboneInfo) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        family: Family,
+        info: BackboneInfo,
+        whole: Callable[[], PreTrainedModel] | None = None,
+    ) -> None:
         # Any: transformers' annotations cover neither its models' parts nor what they take.
         self._model: Any = model.eval().requires_grad_(False)
         self._family = family
         self._info = info
-        self._blocks = decoder_blocks(model)
+        decoder_blocks(model)  # what cannot be probed is told at once
+        self._whole = whole
 
     @property
     def info(self) -> BackboneInfo:
@@ -90,17 +99,14 @@ class HuggingFaceBackbone:
         max_new_tokens: int,
         seconds: float | None = None,
     ) -> str:
-        """See :meth:`hiprobe.backbones.base.Backbone.generate`.
+        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first loaded whole.
 
         Raises
         ------
         UsageError
-            If only the first blocks of the model were loaded.
+            If the model is cut and cannot be loaded whole.
         """
-        if self.info.depth is not None:
-            raise UsageError(
-                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
-            )
+        self._complete()
         check_request(self.info, frames[None], [1], "visual")
         prepared = self.prepare(frames[None], prompt, None if seconds is None else [seconds])
         inputs = self._inputs(prepared)
@@ -110,6 +116,17 @@ class HuggingFaceBackbone:
         )
         said = output[0, inputs["input_ids"].shape[1] :]
         return str(tokenizer.decode(said, skip_special_tokens=True)).strip()
+
+    def _complete(self) -> None:
+        if self.info.depth is None:
+            return
+        if self._whole is None:
+            raise UsageError(
+                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
+            )
+        self._model = None  # or memory would have to hold both
+        self._model = self._whole().eval().requires_grad_(False)
+        self._info = replace(self.info, depth=None)
 
     def prepare(self, frames: NDArray[np.uint8], prompt: str, seconds: Sequence[float] | None = None) -> list[Prepared]:
         """Prepare B segments, frames (B, K, H, W, 3), of so many seconds, each for itself.
@@ -149,7 +166,7 @@ class HuggingFaceBackbone:
         return pool_layers(states, layers, visual, departure(steps).flatten(1), pooling, self.info.name)
 
     def _run(self, prepared: Sequence[Prepared], layers: Sequence[int]) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
-        with LayerReader(self._blocks, layers) as reader:
+        with LayerReader(decoder_blocks(self._model), layers) as reader:
             self._model(**self._inputs(prepared), use_cache=False)
         if reader.embeddings is None or len(reader.states) < len(layers):
             raise BackboneError(
@@ -187,7 +204,8 @@ def load_checkpoint(
     options : LoadOptions
         How.
     depth : int, optional
-        Leave out the blocks above, the final norm and the LM head. States of the blocks that are loaded are the same.
+        Leave out the blocks above, the final norm and the LM head, until text is to be generated. States of the blocks
+        that are loaded are the same.
     report : callable
         Told in a sentence what takes time, and of risks.
 
@@ -221,7 +239,8 @@ def load_checkpoint(
     report(f"loading {name}" + (f" up to layer {cut} of {info.layers}" if cut else ""))
     model = load_model(folder, options, cut)
     memory = None if options.batch_memory is None else int(options.batch_memory * 1e9)
-    return HuggingFaceBackbone(model, family, replace(info, device=str(model.device), memory=memory))
+    info = replace(info, device=str(model.device), memory=memory)
+    return HuggingFaceBackbone(model, family, info, lambda: load_model(folder, options))
 
 
 def _same_lengths(prepared: Sequence[Prepared]) -> list[list[Prepared]]:

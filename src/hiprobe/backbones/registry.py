@@ -38,7 +38,7 @@ def load_backbone(
     options : LoadOptions
         How a checkpoint is loaded.
     depth : int, optional
-        The deepest layer that will be read, if no text will be generated: blocks above it are not loaded.
+        The deepest layer that will be read: blocks above it are not loaded until text is to be generated.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def detect(
     else:
         loaded = load_probe(probe)
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-    backbone = load_backbone(model, printer.line, loading, None if explain else loaded.layer)
+    backbone = load_backbone(model, printer.line, loading, loaded.layer)
     results: list[Detection] = []
     events = EventCsv()
 
