@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,8 @@ def extract(
     spec : FeatureSpec
         What to read.
     store : FeatureStore, optional
-        Where features are kept between runs; without one nothing is written.
+        Where features are kept between runs; without one nothing is written. Features of all layers, as a fit
+        keeps them, serve for some of the layers too.
     fps : float, optional
         Frame rate of a folder of images.
     report : callable
@@ -83,7 +84,7 @@ def extract(
     video = open_video(path, fps=fps)
     # The same images at another frame rate are another video.
     identity = video_identity(path) + (f"@{fps:g}" if fps else "")
-    found = store.find(path, identity, spec) if store else None
+    found = _find(store, path, identity, spec, backbone.info.layers) if store else None
     if found is not None:
         report(len(found.states), len(found.states))
         return found
@@ -142,6 +143,18 @@ def raise_failures(failures: Sequence[Failure], remedy: str) -> None:
     error = FailedVideosError(f"{count} failed; {remedy}\n" + "\n".join(f"  {line}" for line in lines))
     error.exit_code = max(failure.error.exit_code for failure in failures)
     raise error
+
+
+def _find(store: FeatureStore, path: Path, identity: str, spec: FeatureSpec, layers: int) -> Features | None:
+    """Return the stored features of a video, cut out of those of all layers if need be."""
+    found = store.find(path, identity, spec)
+    if found is not None:
+        return found
+    whole = store.find(path, identity, replace(spec, layers=tuple(range(1, layers + 1))))
+    if whole is None:
+        return None
+    columns = [whole.spec.layers.index(layer) for layer in spec.layers]
+    return replace(whole, spec=spec, states=whole.states[:, columns])
 
 
 def _teller(report: ProgressReport, path: Path, index: int, videos: int) -> Callable[[int, int], None]:

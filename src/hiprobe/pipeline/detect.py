@@ -132,7 +132,7 @@ def detect(
     context = probe.context
     sampling = Sampling(context.segment_length, context.stride, context.frames)
     probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
-    spec = FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), _pooling(probe))
+    spec = FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), probe_pooling(probe))
     began = time.perf_counter()
     features = extract(path, backbone, spec, store, fps, report)
     extracted = time.perf_counter()
@@ -166,7 +166,7 @@ def detect(
     )
 
 
-def _pooling(probe: Probe) -> Pooling:
+def probe_pooling(probe: Probe) -> Pooling:
     """Return the probe's pooling, checked: a probe file may come from a release that knows more of them."""
     if probe.pooling not in POOLINGS:
         raise ProbeError(f"The probe pools by {probe.pooling!r}, which this release does not know; update hiprobe.")
