@@ -11,25 +11,10 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.speed_detection import measure_detection, timed
+from benchmarks.speed_detection import measure_detection
+from benchmarks.speed_fit import measure_fit
 from benchmarks.speed_scaling import measure_long, measure_scaling
 from hiprobe.files import write_text
-from hiprobe.probing import fit_scorer, probe_layers
-
-
-def measure_fit(segments: int = 10_000, layers: int = 30, width: int = 576) -> dict[str, float]:
-    """Print and return the seconds of DLSP and of the scorer on random states of so many segments, 50 a group."""
-    random = np.random.default_rng(0)
-    states = random.normal(size=(segments, layers, width)).astype(np.float32)
-    labels = random.random(segments) < 0.3
-    states[labels] += 0.05
-    groups = np.array([f"group {i // 50}" for i in range(segments)])
-    dlsp, _ = timed(probe_layers, states, labels, groups, range(1, layers + 1))
-    scorer, _ = timed(fit_scorer, states[:, 0], labels, groups)
-    print(f"\nfit on {segments} x {layers} x {width}: DLSP {dlsp:.1f} s, scorer {scorer:.1f} s")
-    return {"dlsp": dlsp, "scorer": scorer}
 
 
 def main() -> None:

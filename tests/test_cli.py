@@ -16,6 +16,7 @@ import pytest
 import hiprobe.backbones
 from hiprobe.cli import main
 from hiprobe.cli.options import state
+from hiprobe.probing import Probe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
 from tests.fakes import FakeBackbone, bright_video, write_calibration
 from tests.videos import write_audio, write_video
@@ -77,6 +78,19 @@ def test_fit_detect_eval(folder: Path, run, tmp_path: Path) -> None:
     assert code == 0 and "event recall, IoU 0.3     1.000 (1 true)" in out
     code, out, _ = run("eval", folder / "test.csv", "-p", tmp_path / "p.probe", "--json")
     assert code == 0 and json.loads(out)["events"]["recall"] == 1
+
+
+def test_fit_keeps_a_layer_and_how_its_probe_reads_videos(folder: Path, run, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.probe", tmp_path / "second.probe"
+    assert run("fit", folder / "labels.csv", "-o", first, "--stride", "2", "--sigma", "0.5")[0] == 0
+    code, out, _ = run("fit", folder / "labels.csv", "-o", second, "--keep-layer", first)
+    assert code == 0 and "layer 3, kept" in out and "layer l*" not in out
+    assert "warning: The layer was kept from an earlier probe" in out
+    one, two = Probe.load(first), Probe.load(second)
+    assert (two.layer, two.context, two.localize) == (one.layer, one.context, one.localize)
+    code, _, err = run("fit", folder / "labels.csv", "--keep-layer", first, "--segment", "3")
+    assert code == 2 and "segment length in seconds: probe has 2.0, at hand is 3.0" in err
+    assert run("fit", folder / "labels.csv", "--keep-layer", tmp_path / "none.probe")[0] == 2
 
 
 def test_quiet_prints_nothing(folder: Path, probe: Path, run, tmp_path: Path) -> None:

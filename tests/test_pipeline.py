@@ -16,9 +16,10 @@ from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.features import FeatureStore
 from hiprobe.localize import LocalizeSettings, adaptive_threshold
 from hiprobe.pipeline import FitResult, detect, evaluate_manifest, fit
-from hiprobe.pipeline.fit import CLIP_LEVEL_NOTE
+from hiprobe.pipeline.fit import CLIP_LEVEL_NOTE, KEPT_NOTE
 from hiprobe.probing import Probe
 from hiprobe.report import EventCsv, detection_json, result_path
+from hiprobe.video import Sampling
 from tests.fakes import BEST_LAYER, FakeBackbone, bright_video, write_calibration
 
 
@@ -60,6 +61,56 @@ def test_fit_is_deterministic(fitted: FitResult, manifest: Path) -> None:
     again = fit(manifest, FakeBackbone()).probe
     assert np.array_equal(again.scorer.weights, fitted.probe.scorer.weights)
     assert again.calibrated_threshold == fitted.probe.calibrated_threshold
+
+
+def relabelled(folder: Path) -> Path:
+    """Return a manifest of the same videos with other borders of the events."""
+    labels = folder / "relabelled.csv"
+    labels.write_text((folder / "labels.csv").read_text().replace(",2,6,", ",3,6,"))
+    return labels
+
+
+def test_a_kept_layer_gets_the_scorer_that_a_whole_fit_would_give_it(
+    fitted: FitResult, folder: Path, tmp_path: Path
+) -> None:
+    store, backbone = FeatureStore(tmp_path), FakeBackbone()
+    whole = fit(relabelled(folder), backbone, store=store)
+    ran = backbone.batches
+    kept = fit(relabelled(folder), backbone, store=store, keep=fitted.probe)
+    assert backbone.batches == ran  # the states of all layers are there
+    assert whole.probe.layer == kept.probe.layer == BEST_LAYER
+    np.testing.assert_array_equal(kept.probe.scorer.weights, whole.probe.scorer.weights)
+    assert kept.probe.calibrated_threshold == whole.probe.calibrated_threshold
+    assert kept.probe.calibration.n_abnormal == whole.n_abnormal < fitted.n_abnormal
+    assert kept.kept and kept.dlsp is fitted.dlsp and kept.probe.dlsp is fitted.probe.dlsp
+    assert kept.probe.calibration.notes == (KEPT_NOTE,)
+
+
+def test_a_kept_layer_may_be_another_than_saliency_would_pick(fitted: FitResult, folder: Path) -> None:
+    localize = LocalizeSettings(sigma=0.5)
+    other, backbone = replace(fitted.probe, layer=1, localize=localize), FakeBackbone()
+    kept = fit(relabelled(folder), backbone, keep=other).probe
+    assert set(backbone.asked) == {(1,)}
+    assert (kept.layer, kept.dlsp.layer, kept.localize) == (1, BEST_LAYER, localize)
+
+
+def test_keeping_a_layer_keeps_how_videos_are_read(manifest: Path, folder: Path) -> None:
+    first = fit(manifest, FakeBackbone(), sampling=Sampling(stride=2.0), prompt="What is it?", pooling="last").probe
+    kept = fit(relabelled(folder), FakeBackbone(), keep=first).probe
+    assert (kept.context, kept.pooling) == (first.context, "last")
+
+
+def test_a_layer_is_not_kept_of_a_probe_that_reads_other_states(fitted: FitResult, manifest: Path) -> None:
+    backbone, probe = FakeBackbone(), fitted.probe
+    with pytest.raises(ProbeError, match="backbone fingerprint"):
+        fit(manifest, FakeBackbone("0" * 64), keep=probe)
+    with pytest.raises(ProbeError, match="prompt: probe has"):
+        fit(manifest, backbone, prompt="What is it?", keep=probe)
+    with pytest.raises(ProbeError, match="stride: probe has"):
+        fit(manifest, backbone, sampling=Sampling(stride=2.0), keep=probe)
+    with pytest.raises(ProbeError, match="pools by 'visual', and 'last'"):
+        fit(manifest, backbone, pooling="last", keep=probe)
+    assert backbone.batches == 0
 
 
 def test_detect_finds_the_event_of_an_unseen_video(fitted: FitResult, unseen: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from hiprobe.cli.printing import Printer
 
 if TYPE_CHECKING:
     from hiprobe.pipeline import FitResult
+    from hiprobe.probing import DlspResult
 
 
 @options.with_loading
@@ -26,9 +28,33 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="The probe file to write.")] = Path("hiprobe.probe"),
     model: options.Model = "embedded",
     loading: options.Loading = options.LOADING,
-    length: Annotated[float, typer.Option("--segment", help="Length of a segment, in seconds.")] = 2.0,
-    stride: Annotated[float, typer.Option("--stride", help="Seconds between segment starts.")] = 1.0,
-    frames: Annotated[int, typer.Option("--frames", help="K, frames sampled from a segment.")] = 8,
+    keep_layer: Annotated[
+        str | None,
+        typer.Option(
+            "--keep-layer",
+            metavar="PROBE",
+            help="Keep the layer of this probe, and fit the rest anew: after relabelling. How it cuts and reads videos "
+            "is kept too.",
+        ),
+    ] = None,
+    length: Annotated[
+        float | None,
+        typer.Option(
+            "--segment", help="Length of a segment, in seconds.", show_default="the kept probe's; 2.0 in a new one"
+        ),
+    ] = None,
+    stride: Annotated[
+        float | None,
+        typer.Option(
+            "--stride", help="Seconds between segment starts.", show_default="the kept probe's; 1.0 in a new one"
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            "--frames", help="K, frames sampled from a segment.", show_default="the kept probe's; 8 in a new one"
+        ),
+    ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="The text given with the frames.")] = None,
     pooling: Annotated[
         str | None,
@@ -50,15 +76,21 @@ def fit(
     from hiprobe.datasets import load_manifest
     from hiprobe.errors import UsageError
     from hiprobe.localize import LocalizeSettings
-    from hiprobe.pipeline import DEFAULT_PROMPT
     from hiprobe.pipeline import fit as run
+    from hiprobe.probes import load_probe
     from hiprobe.video import Sampling
 
     printer = Printer(quiet)
     if pooling is not None and pooling not in POOLINGS:
         raise UsageError(f"--pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
-    sampling = Sampling(length, stride, frames)
-    localize = options.localize_settings(LocalizeSettings(), sigma, threshold, kappa, min_duration, merge_gap)
+    keep = load_probe(keep_layer) if keep_layer else None
+    sampling, settings = Sampling(), LocalizeSettings()
+    if keep:
+        sampling = Sampling(keep.context.segment_length, keep.context.stride, keep.context.frames)
+        settings = keep.localize
+    given = {"length": length, "stride": stride, "frames": frames}
+    sampling = replace(sampling, **{name: value for name, value in given.items() if value is not None})
+    localize = options.localize_settings(settings, sigma, threshold, kappa, min_duration, merge_gap)
     manifest = load_manifest(labels)
     backbone = load_backbone(model, printer.line, loading)
     with printer.progress() as report:
@@ -66,12 +98,13 @@ def fit(
             manifest,
             backbone,
             sampling=sampling,
-            prompt=prompt or DEFAULT_PROMPT,
+            prompt=prompt or None,
             pooling=pooling,  # type: ignore[arg-type]
             localize=localize,
             store=options.feature_store(features),
             fps=fps,
             seed=seed,
+            keep=keep,
             report=report,
         )
     result.probe.save(out)
@@ -81,14 +114,24 @@ def fit(
 
 def summary(printer: Printer, result: FitResult) -> None:
     """Print what a fit found, in a few lines."""
-    import numpy as np
-
     calibration, dlsp = result.probe.calibration, result.dlsp
-    best, top = dlsp.layers.index(dlsp.layer), int(np.nanargmax(dlsp.cv_auc))
     printer.line(
         f"calibration set: {calibration.n_videos} videos, {calibration.n_segments} segments, "
         f"{calibration.n_abnormal} abnormal, {calibration.n_groups} groups"
     )
+    if result.kept:
+        printer.line(f"layer {result.probe.layer}, kept; the scorer and the threshold are new")
+    else:
+        _choice(printer, dlsp)
+    printer.line(f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
+    printer.warnings((*calibration.notes, *dlsp.notes))
+
+
+def _choice(printer: Printer, dlsp: DlspResult) -> None:
+    """Print why this layer."""
+    import numpy as np
+
+    best, top = dlsp.layers.index(dlsp.layer), int(np.nanargmax(dlsp.cv_auc))
     printer.line(
         f"layer l* = {dlsp.layer} of {len(dlsp.layers)}: D_KL {dlsp.d_kl[best]:.3f}, LDR {dlsp.ldr[best]:.3f}, "
         f"H {dlsp.entropy[best]:.3f}, S {dlsp.combined[best]:.3f}; wins {dlsp.stability[best]:.0%} of bootstraps"
@@ -97,5 +140,3 @@ def summary(printer: Printer, result: FitResult) -> None:
         f"beside it: silhouette {dlsp.silhouette[best]:.3f}, AUC {dlsp.cv_auc[best]:.3f} at l*; "
         f"the highest AUC of any layer is {dlsp.cv_auc[top]:.3f}, at layer {dlsp.layers[top]}"
     )
-    printer.line(f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
-    printer.warnings((*calibration.notes, *dlsp.notes))

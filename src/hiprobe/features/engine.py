@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +141,18 @@ def raise_failures(failures: Sequence[Failure], remedy: str) -> None:
     raise error
 
 
+def _find(store: FeatureStore, path: Path, identity: str, spec: FeatureSpec, layers: int) -> Features | None:
+    """Return the stored features of a video, cut out of those of all layers if need be."""
+    found = store.find(path, identity, spec)
+    if found is not None:
+        return found
+    whole = store.find(path, identity, replace(spec, layers=tuple(range(1, layers + 1))))
+    if whole is None:
+        return None
+    columns = [whole.spec.layers.index(layer) for layer in spec.layers]
+    return replace(whole, spec=spec, states=whole.states[:, columns])
+
+
 @dataclass(frozen=True, eq=False)
 class _Opened:
     """A video begins, of so many segments."""
@@ -242,7 +254,7 @@ class _Run:
         video = open_video(path, fps=fps)
         # The same images at another frame rate are another video.
         identity = video_identity(path) + (f"@{fps:g}" if fps else "")
-        found = self._store.find(path, identity, self._spec) if self._store else None
+        found = _find(self._store, path, identity, self._spec, self._backbone.info.layers) if self._store else None
         if found is not None:
             yield _Ended(index, found)
             return

@@ -140,7 +140,7 @@ def detection_spec(probe: Probe, backbone: Backbone) -> FeatureSpec:
     context = probe.context
     probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
     sampling = Sampling(context.segment_length, context.stride, context.frames)
-    return FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), _pooling(probe))
+    return FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), probe_pooling(probe))
 
 
 def _detection(
@@ -185,7 +185,7 @@ def _detection(
     )
 
 
-def _pooling(probe: Probe) -> Pooling:
+def probe_pooling(probe: Probe) -> Pooling:
     """Return the probe's pooling, checked: a probe file may come from a release that knows more of them."""
     if probe.pooling not in POOLINGS:
         raise ProbeError(f"The probe pools by {probe.pooling!r}, which this release does not know; update hiprobe.")

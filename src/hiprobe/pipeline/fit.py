@@ -11,10 +11,11 @@ import numpy as np
 
 from hiprobe.backbones import Backbone, Pooling
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
-from hiprobe.errors import CalibrationError
+from hiprobe.errors import CalibrationError, ProbeError
 from hiprobe.features import Features, FeatureSpec, FeatureStore, extract_all, raise_failures
 from hiprobe.features.engine import ProgressReport
 from hiprobe.localize import LocalizeSettings, calibrated_threshold, smooth
+from hiprobe.pipeline.detect import probe_pooling
 from hiprobe.probing import (
     CalibrationStats,
     DlspResult,
@@ -35,6 +36,11 @@ CLIP_LEVEL_NOTE = (
     "can; segments that are normal in truth blur the probe."
 )
 
+KEPT_NOTE = (
+    "The layer was kept from an earlier probe: what is said of the layers (saliency, silhouette, AUC, stability) is of "
+    "the labels that it was fitted on, not of these."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
@@ -49,6 +55,8 @@ class FitResult:
         With the regularisation strengths that were tried.
     n_segments, n_abnormal : int
         Calibration segments.
+    kept : bool
+        Whether the layer was kept from an earlier probe; ``dlsp`` is that probe's then.
     """
 
     probe: Probe
@@ -56,6 +64,7 @@ class FitResult:
     scorer: FittedScorer
     n_segments: int
     n_abnormal: int
+    kept: bool = False
 
 
 def fit(
@@ -63,16 +72,20 @@ def fit(
     backbone: Backbone,
     *,
     sampling: Sampling | None = None,
-    prompt: str = DEFAULT_PROMPT,
+    prompt: str | None = None,
     pooling: Pooling | None = None,
     localize: LocalizeSettings | None = None,
     saliency: SaliencySettings | None = None,
     store: FeatureStore | None = None,
     fps: float | None = None,
     seed: int = 0,
+    keep: Probe | None = None,
     report: ProgressReport = lambda progress: None,
 ) -> FitResult:
     """Fit a probe: DLSP picks the layer, logistic regression scores it, and the threshold is calibrated.
+
+    With ``keep``, after relabelling, the layer and its DLSP curves stay those of an earlier probe: only the scorer
+    and the threshold are fitted anew, which takes seconds, and only that layer is read.
 
     Parameters
     ----------
@@ -82,7 +95,7 @@ def fit(
         Frozen; only read.
     sampling, prompt, pooling : optional
         How the backbone is shown the video; defaults are 2 s segments every 1 s with 8 frames, a general
-        question, and the backbone's own pooling.
+        question, and the backbone's own pooling; or what ``keep`` was fitted with.
     localize, saliency : optional
         Settings kept in the probe, and of DLSP.
     store : FeatureStore, optional
@@ -91,6 +104,8 @@ def fit(
         For videos that are folders of images.
     seed : int
         Of folds and bootstrap.
+    keep : Probe, optional
+        A probe of this backbone whose layer is kept.
     report : callable
         Told the progress.
 
@@ -100,6 +115,8 @@ def fit(
         If the labels cannot be read, or an interval runs past the end of its video.
     CalibrationError
         If one class or a second group is missing.
+    ProbeError
+        If ``keep`` is of another backbone, prompt, sampling or pooling.
     FailedVideosError
         If some videos cannot be read; the others' features are in the store by then.
 
@@ -108,14 +125,23 @@ def fit(
     HiProbe-VAD, arXiv 2507.17394: Dynamic Layer Saliency Probing, then logistic regression on layer l*.
     """
     manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
-    sampling = sampling or Sampling()
-    localize = localize or LocalizeSettings()
     _check_classes(manifest)
-    spec = FeatureSpec.for_backbone(backbone.info, sampling, prompt, pooling)
+    if keep is None:
+        spec = FeatureSpec.for_backbone(
+            backbone.info, sampling or Sampling(), DEFAULT_PROMPT if prompt is None else prompt, pooling
+        )
+    else:
+        context = keep.context
+        sampling = sampling or Sampling(context.segment_length, context.stride, context.frames)
+        pooling, fingerprint = pooling or probe_pooling(keep), backbone.info.fingerprint
+        prompt = context.prompt if prompt is None else prompt
+        spec = FeatureSpec(sampling, prompt, fingerprint, (keep.layer,), pooling)
+        _check_kept(keep, spec, backbone.info.name)
+    localize = localize or (keep.localize if keep else LocalizeSettings())
     paths = [video.path for video in manifest.videos]
     features, failures = extract_all(paths, backbone, spec, store, fps, report)
     raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
-    return fit_features(manifest, features, backbone.info.name, localize, saliency, seed)
+    return fit_features(manifest, features, backbone.info.name, localize, saliency, seed, keep)
 
 
 def fit_features(
@@ -125,17 +151,19 @@ def fit_features(
     localize: LocalizeSettings,
     saliency: SaliencySettings | None = None,
     seed: int = 0,
+    keep: Probe | None = None,
 ) -> FitResult:
     """Fit a probe to features that are at hand already, one per video of the manifest, in its order.
 
-    Raises as :func:`fit` does.
+    With ``keep``, the features need hold its layer only. Raises as :func:`fit` does.
     """
+    if keep is not None:
+        _check_kept(keep, features[0].spec, backbone_name)
     per_video = [_labels(video, item) for video, item in zip(manifest.videos, features, strict=True)]
     labels = np.concatenate(per_video)
     groups = np.concatenate(
         [np.full(len(item.states), video.group) for video, item in zip(manifest.videos, features, strict=True)]
     )
-    states = np.concatenate([item.states for item in features])
     spec = features[0].spec
     if labels.all() or not labels.any():
         only, missing = ("abnormal", "normal") if labels.all() else ("normal", "abnormal")
@@ -143,22 +171,20 @@ def fit_features(
             f"{manifest.source}: every segment is {only}; add videos or intervals that are {missing}, or shorten the "
             "segments if events are shorter than half of one."
         )
-    dlsp = probe_layers(states, labels, groups, spec.layers, saliency or SaliencySettings(), seed)
-    scorer = fit_scorer(states[:, spec.layers.index(dlsp.layer)], labels, groups, seed=seed)
+    if keep is None:
+        states = np.concatenate([item.states for item in features])
+        dlsp = probe_layers(states, labels, groups, spec.layers, saliency or SaliencySettings(), seed)
+    else:
+        dlsp = keep.dlsp
+    layer = dlsp.layer if keep is None else keep.layer
+    scorer = fit_scorer(np.concatenate([item.at(layer) for item in features]), labels, groups, seed=seed)
     smoothed = _smoothed_out_of_fold(scorer.out_of_fold, features, localize.sigma)
     clip_level = any(video.clip_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
     kinds |= {video.label for video in manifest.videos if video.clip_level}
     probe = Probe(
-        context=ProbeContext(
-            backbone_name=backbone_name,
-            fingerprint=spec.fingerprint,
-            prompt=spec.prompt,
-            segment_length=spec.sampling.length,
-            stride=spec.sampling.stride,
-            frames=spec.sampling.frames,
-        ),
-        layer=dlsp.layer,
+        context=_context(spec, backbone_name),
+        layer=layer,
         pooling=spec.pooling,
         scorer=scorer.scorer,
         dlsp=dlsp,
@@ -174,12 +200,38 @@ def fit_features(
             C=scorer.C,
             clip_level=clip_level,
             source=str(manifest.source),
-            notes=(CLIP_LEVEL_NOTE,) if clip_level else (),
+            notes=(*([CLIP_LEVEL_NOTE] if clip_level else []), *([KEPT_NOTE] if keep else [])),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
     )
-    return FitResult(probe, dlsp, scorer, len(labels), int(labels.sum()))
+    return FitResult(probe, dlsp, scorer, len(labels), int(labels.sum()), keep is not None)
+
+
+def _context(spec: FeatureSpec, backbone_name: str) -> ProbeContext:
+    return ProbeContext(
+        backbone_name=backbone_name,
+        fingerprint=spec.fingerprint,
+        prompt=spec.prompt,
+        segment_length=spec.sampling.length,
+        stride=spec.sampling.stride,
+        frames=spec.sampling.frames,
+    )
+
+
+def _check_kept(keep: Probe, spec: FeatureSpec, backbone_name: str) -> None:
+    """Refuse to keep the layer of a probe that reads other states than these."""
+    keep.check(_context(spec, backbone_name))
+    if keep.pooling != spec.pooling:
+        raise ProbeError(
+            f"The probe whose layer is kept pools by {keep.pooling!r}, and {spec.pooling!r} is asked for; "
+            "use its pooling, or fit a new one."
+        )
+    if keep.layer not in spec.layers:
+        raise ProbeError(
+            f"The probe whose layer is kept reads layer {keep.layer}, and the features hold {spec.layers}; "
+            "extract that layer, or fit a new one."
+        )
 
 
 def _check_classes(manifest: Manifest) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_states
+from hiprobe.errors import CalibrationError
+from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_layers, check_states
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import DEFAULT_SETTINGS, SaliencySettings
-from hiprobe.probing.saliency import saliency
-from hiprobe.probing.stability import bootstrap_stability
-from hiprobe.probing.validation import layer_auc, layer_silhouette
+from hiprobe.probing.saliency import combined_saliency
+from hiprobe.probing.segments import Segments
+from hiprobe.probing.stability import Draws
+from hiprobe.probing.validation import Comparison, Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +89,26 @@ def probe_layers(
     values = check_states(states, ("n", "layers", "D"))
     abnormal = check_labels(labels, len(values))
     names = check_groups(groups, len(values))
-    group_folds(abnormal, names, seed=seed)  # labels that cannot be fitted are told before any work
-    salient = saliency(values, abnormal, settings, layers)
+    numbers = check_layers(layers)
+    if len(numbers) != values.shape[1]:
+        raise CalibrationError(f"states have shape {values.shape}; expected (n, {len(numbers)}, D), as layers are.")
+    folds = group_folds(abnormal, names, seed=seed)  # labels that cannot be fitted are told before any work
+    segments = Segments(values, abnormal, names, numbers)
+    draws, comparison, sample = Draws(segments, seed=seed), Comparison(segments, folds), Sample(segments, seed)
+    # Each layer is read once for all of them.
+    found = segments.map(lambda at: (draws.curves(at, settings), comparison.auc(at), sample.silhouette(at)))
+    curves, auc, silhouette = zip(*found, strict=True)
+    varies = np.stack([of_layer.varies for of_layer in curves])
+    salient = combined_saliency(numbers, np.stack([of_layer.whole for of_layer in curves], axis=1), varies, settings)
     return DlspResult(
         layers=salient.layers,
         d_kl=salient.d_kl,
         ldr=salient.ldr,
         entropy=salient.entropy,
         combined=salient.combined,
-        silhouette=layer_silhouette(values, abnormal, seed=seed),
-        cv_auc=layer_auc(values, abnormal, names, seed=seed),
-        stability=bootstrap_stability(values, abnormal, names, settings, seed=seed),
+        silhouette=np.array(silhouette),
+        cv_auc=np.array(auc),
+        stability=draws.shares(curves, settings),
         layer=salient.layer,
         notes=salient.notes,
     )

@@ -66,6 +66,14 @@ def group_folds(labels: ArrayLike, groups: ArrayLike, n_splits: int = 5, seed: i
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in used]
 
 
+def fold_numbers(folds: list[Fold]) -> IntArray:
+    """Return the number of the fold (n,) in which each segment is held out."""
+    numbers = np.empty(sum(len(held_out) for _, held_out in folds), dtype=np.intp)
+    for number, (_, held_out) in enumerate(folds):
+        numbers[held_out] = number
+    return numbers
+
+
 def _spread(fold: IntArray, names: IntArray, members: BoolArray) -> None:
     """Move a group of a class to a fold of its own, in place, where the class is in one fold only."""
     if len(np.unique(fold[members])) == 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import rel_entr, xlogy
 
 from hiprobe.errors import UsageError
@@ -77,7 +78,7 @@ class ClassStatistics(NamedTuple):
     number: FloatArray | np.floating
     mean: FloatArray
     var: FloatArray
-    histogram: FloatArray
+    histogram: NDArray[np.floating] | NDArray[np.integer]
 
 
 class FeatureMetrics(NamedTuple):
@@ -157,7 +158,8 @@ def histogram_range(mean: FloatArray, std: FloatArray) -> tuple[FloatArray, Floa
 
 def bin_numbers(values: FloatArray, low: FloatArray, width: FloatArray, bins: int) -> np.ndarray:
     """Return the histogram bin of each of (n, D) values, those out of range in the end bins."""
-    return np.clip(np.floor((values - low) * (bins / width)), 0, bins - 1).astype(np.int64)
+    scaled = (values - low) * (bins / width)
+    return np.clip(scaled, 0, bins - 1, out=scaled).astype(np.intp)  # which cuts off what follows the point
 
 
 def _gaussian_kl(gap: FloatArray, var_p: FloatArray, var_q: FloatArray) -> FloatArray:

@@ -184,28 +184,17 @@ class SaliencyAccumulator:
         return self._saliency()
 
     def _saliency(self) -> Saliency:
-        settings, total = self._settings, len(self._layers)
-        curves, left_out = np.empty((3, total)), []
-        for index, layer in enumerate(self._layers):
+        curves = np.empty((3, len(self._layers)))
+        every_varies = np.empty((len(self._layers), self._width), dtype=bool)
+        for index, varies in enumerate(every_varies):
             var = self._squares[:, index] / self._count[:, None]
-            varies = ~np.any(constant(var, self._mean[:, index]), axis=0)
-            if not varies.any():
-                raise CalibrationError(
-                    f"Layer {layer}: no feature varies within both classes; "
-                    "add clips that differ from each other, or leave the layer out."
-                )
-            if not varies.all():
-                left_out.append(f"{(~varies).sum()} of {self._width} in layer {layer}")
+            varies[:] = ~np.any(constant(var, self._mean[:, index]), axis=0)
             normal, abnormal = (
                 ClassStatistics(self._count[c], self._mean[c, index], var[c], self._histogram[c, index]) for c in (0, 1)
             )
-            metrics = feature_metrics(abnormal, normal, varies, settings)
+            metrics = feature_metrics(abnormal, normal, varies, self._settings)
             curves[:, index] = [mean_over(metric, varies) for metric in metrics]
-        combined, tells = combine(curves[0], curves[1], curves[2], settings)
-        notes = _undefined(tells, total, settings)
-        if left_out:
-            notes.append(f"Features constant within a class were left out: {', '.join(left_out)}.")
-        return Saliency(self._layers, curves[0], curves[1], curves[2], combined, tuple(notes))
+        return combined_saliency(self._layers, curves, every_varies, self._settings)
 
     def _take_pending(self) -> tuple[NDArray[np.floating], BoolArray]:
         pending, self._pending = self._pending, []
@@ -273,6 +262,29 @@ def saliency(
     accumulator = SaliencyAccumulator(numbers, values.shape[2], settings, block=len(values))
     accumulator.update(values, labels)
     return accumulator.result()
+
+
+def combined_saliency(
+    layers: tuple[int, ...], curves: FloatArray, varies: BoolArray, settings: SaliencySettings
+) -> Saliency:
+    """Combine D_KL, LDR and H, as ``curves`` (3, layers), to S, and note what was left out.
+
+    Raises CalibrationError if no feature of a layer is in ``varies`` (layers, D).
+    """
+    number, width = varies.sum(axis=1), varies.shape[1]
+    if not number.all():
+        raise CalibrationError(
+            f"Layer {layers[int(np.argmin(number))]}: no feature varies within both classes; "
+            "add clips that differ from each other, or leave the layer out."
+        )
+    combined, tells = combine(curves[0], curves[1], curves[2], settings)
+    notes = _undefined(tells, len(layers), settings)
+    left_out = [
+        f"{width - n} of {width} in layer {layer}" for n, layer in zip(number, layers, strict=True) if n < width
+    ]
+    if left_out:
+        notes.append(f"Features constant within a class were left out: {', '.join(left_out)}.")
+    return Saliency(layers, curves[0], curves[1], curves[2], combined, tuple(notes))
 
 
 def _joined(parts: list[tuple[NDArray[np.floating], BoolArray]]) -> tuple[NDArray[np.floating], BoolArray]:

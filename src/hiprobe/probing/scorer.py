@@ -8,21 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.probing.arrays import BoolArray, FloatArray, check_groups, check_labels, check_states
-from hiprobe.probing.folds import Fold, group_folds
+from hiprobe.probing.folds import Fold, fold_numbers, group_folds
+from hiprobe.probing.logistic import COMPARED, JointLogistic, Matrix, check_strength, probabilities
+from hiprobe.probing.threads import Run, threads
 
 CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of C that :func:`fit_scorer` tries."""
-
-_TOLERANCE = 1e-5  # of the gradient: probabilities are then within about 1e-4 of the optimum
-_ITERATIONS = 5000
-_LOWEST, _HIGHEST = np.finfo(np.float64).tiny, 1 - 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +86,7 @@ class Scorer:
 
         Always strictly between 0 and 1. Raises UsageError like :meth:`logits`.
         """
-        return np.clip(expit(self.logits(states)), _LOWEST, _HIGHEST)
+        return probabilities(self.logits(states))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,11 +159,24 @@ def fit_scorer(
     tried = tuple(sorted({float(c) for c in candidates}))
     if not tried:
         raise UsageError("There is no value of C to try; give at least one, such as 0.001.")
+    for c in tried:
+        check_strength(c)
     values, abnormal, folds = _prepared(states, labels, groups, 5, seed)
-    scores = [_held_out(values, abnormal, folds, c) for c in tried]
-    aucs = tuple(float(roc_auc_score(abnormal, of_c)) for of_c in scores)
-    best = int(np.argmax(np.round(aucs, 6)))  # the optimiser's last digits must not decide a tie
-    return FittedScorer(fit_at(values, abnormal, tried[best]), tried[best], tried, aucs, scores[best])
+    held_out = fold_numbers(folds)
+    scaler, scaled = _standardised(values)
+    with threads() as run:
+        rough = JointLogistic(scaled.astype(np.float32), abnormal, held_out, len(folds), COMPARED, run)
+        weights: list[Matrix] = []
+        for c in tried:  # each from the solution before, which is not far from its own
+            weights.append(rough.fit(c, weights[-1] if weights else None))
+        aucs = [float(roc_auc_score(abnormal, rough.held_out_scores(of_c))) for of_c in weights]
+        best = int(np.argmax(np.round(aucs, 5)))  # the optimiser's last digits must not decide a tie
+        C, start = tried[best], weights[best].astype(np.float64)
+        exact = JointLogistic(scaled, abnormal, held_out, len(folds), run=run)
+        scores = exact.held_out_scores(exact.fit(C, start))
+        aucs[best] = float(roc_auc_score(abnormal, scores))
+        scorer = _fitted(scaler, scaled, abnormal, C, run, start.mean(axis=0, keepdims=True))
+    return FittedScorer(scorer, C, tried, tuple(aucs), scores)
 
 
 def out_of_fold_scores(
@@ -193,26 +202,32 @@ def out_of_fold_scores(
     CalibrationError, UsageError
         As :func:`fit_scorer`.
     """
+    check_strength(C)
     values, abnormal, folds = _prepared(states, labels, groups, n_splits, seed)
-    return _held_out(values, abnormal, folds, C)
+    with threads() as run:
+        model = JointLogistic(_standardised(values)[1], abnormal, fold_numbers(folds), len(folds), run=run)
+        return model.held_out_scores(model.fit(C))
 
 
 def fit_at(states: FloatArray, abnormal: BoolArray, C: float) -> Scorer:
     """Fit a scorer to states (n, D), both classes present, at one C. Raises UsageError if C is not over 0."""
-    if not (math.isfinite(C) and C > 0):
-        raise UsageError(f"C is {C}; give a number over 0, such as 0.001.")
-    scaler = StandardScaler().fit(states)
-    model = LogisticRegression(C=C, class_weight="balanced", tol=_TOLERANCE, max_iter=_ITERATIONS)
-    model.fit(scaler.transform(states), abnormal)
-    mean, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
-    return Scorer(mean, scale, np.ravel(model.coef_), np.ravel(model.intercept_).item(), float(C))
+    check_strength(C)
+    with threads() as run:
+        return _fitted(*_standardised(np.array(states, dtype=np.float64)), abnormal, C, run)
 
 
-def _held_out(states: FloatArray, abnormal: BoolArray, folds: list[Fold], C: float) -> FloatArray:
-    scores = np.empty(len(states))
-    for fitted, held_out in folds:
-        scores[held_out] = fit_at(states[fitted], abnormal[fitted], C).scores(states[held_out])
-    return scores
+def _standardised(states: FloatArray) -> tuple[StandardScaler, FloatArray]:
+    """Standardise states (n, D) in place, and return by what, and the states."""
+    scaler = StandardScaler(copy=False)
+    return scaler, scaler.fit_transform(states)
+
+
+def _fitted(
+    scaler: StandardScaler, scaled: FloatArray, abnormal: BoolArray, C: float, run: Run, start: Matrix | None = None
+) -> Scorer:
+    everything = np.full(len(scaled), -1)  # held out in no fold
+    (*weights, bias) = JointLogistic(scaled, abnormal, everything, 1, run=run).fit(C, start)[0]
+    return Scorer(np.asarray(scaler.mean_), np.asarray(scaler.scale_), np.array(weights), float(bias), float(C))
 
 
 def _prepared(

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing.arrays import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    check_finite,
-    check_groups,
-    check_labels,
-    check_states,
-    layer_states,
-)
+from hiprobe.probing.arrays import BoolArray, FloatArray, IntArray, check_groups, check_labels, check_states
 from hiprobe.probing.formulas import (
     DEFAULT_SETTINGS,
     ClassStatistics,
@@ -27,9 +22,13 @@ from hiprobe.probing.formulas import (
     histogram_range,
     mean_over,
 )
+from hiprobe.probing.segments import Layer, Segments, row_blocks
 
 _COUNTERS = 8_000_000
 """Histogram counters held at once; features are taken in chunks to stay within it."""
+
+_ROWS = 512
+"""Segments, about, whose histograms are counted at once."""
 
 _NO_SPREAD = 1e-12
 """Share of the mean square below which the variance of a resample is rounding."""
@@ -82,54 +81,129 @@ def bootstrap_stability(
     if n_bootstrap < 1:
         raise UsageError(f"n_bootstrap is {n_bootstrap}; give a whole number, 1 or more.")
     values = check_states(states, ("n", "layers", "D"))
-    check_finite(values, range(1, values.shape[1] + 1))
     abnormal = check_labels(labels, len(values))
+    units = check_groups(groups, len(values))
     for members, name in ((abnormal, "abnormal"), (~abnormal, "normal")):
         if np.count_nonzero(members) < 2:
             raise CalibrationError(f"The calibration set has fewer than 2 {name} segments; add {name} clips.")
-    units = check_groups(groups, len(values))
     if min(len(np.unique(units[abnormal])), len(np.unique(units[~abnormal]))) < 2:
         units = np.arange(len(values))
-    draws = _draw(units, abnormal, n_bootstrap, np.random.default_rng(seed))
-    cells = _Cells(units, abnormal, draws)
-    curves = np.stack(
-        [_layer_curves(layer_states(values, index), cells, settings) for index in range(values.shape[1])],
-        axis=-1,
-    )
-    curves = curves[:, np.isfinite(curves).all(axis=(0, 2))]
-    if not curves.shape[1]:
-        raise CalibrationError("No resample varies within both classes; add clips that differ from each other.")
-    combined, _ = combine(curves[0], curves[1], curves[2], settings)
-    winners = np.argmax(combined, axis=-1)
-    return np.bincount(winners, minlength=values.shape[1]) / len(winners)
+    segments = Segments(values, abnormal, units)
+    draws = Draws(segments, n_bootstrap, seed)
+    return draws.shares(segments.map(lambda layer: draws.curves(layer, settings)), settings)
 
 
-class _Cells:
-    """The segments of one unit (a group) and one class, whose sums are weighted as one.
+class LayerCurves(NamedTuple):
+    """D_KL, LDR and H of one layer: ``whole`` (3,) of all segments, and ``drawn`` (3, draws).
 
-    Attributes: ``rank`` (n,) cell of each segment; ``is_abnormal`` and ``count`` (cells,); ``weight``
-    (draws, cells), how often each was drawn.
+    NaN where no feature varies. ``varies`` (D,): the features that do, of all segments.
     """
 
-    def __init__(self, units: IntArray, abnormal: BoolArray, draws: FloatArray) -> None:
-        numbers, self.rank, count = np.unique(units * 2 + abnormal, return_inverse=True, return_counts=True)
-        self.is_abnormal = numbers % 2 == 1
-        self.count = count.astype(np.float64)
-        self.weight = draws[:, numbers // 2]
-        self.abnormal = abnormal
-        self._order = np.argsort(self.rank, kind="stable")
-        self._starts = np.cumsum(count) - count
+    whole: FloatArray
+    drawn: FloatArray
+    varies: BoolArray
 
-    def sums(self, values: FloatArray) -> FloatArray:
-        """Sum (n, D) over the segments of each cell: (cells, D)."""
-        return np.add.reduceat(values[self._order], self._starts, axis=0)
 
-    def histograms(self, numbers: np.ndarray, bins: int) -> FloatArray:
-        """Count the bin numbers (n, D) of each cell: (cells, D * bins)."""
-        size = numbers.shape[1] * bins
-        first = self.rank[:, None] * size + np.arange(numbers.shape[1]) * bins
-        counts = np.bincount((first + numbers).ravel(), minlength=len(self.count) * size)
-        return counts.reshape(len(self.count), size).astype(np.float64)
+class Draws:
+    """Draws of groups with replacement, as weights of cells: the segments of one group and one class.
+
+    Each class must have two segments, and be in two groups unless each segment is a group.
+    """
+
+    def __init__(self, segments: Segments, n_draws: int = 50, seed: int = 0) -> None:
+        units, abnormal = segments.groups, segments.abnormal
+        draws = _draw(units, abnormal, n_draws, np.random.default_rng(seed))
+        weight = np.concatenate([np.ones((1, draws.shape[1])), draws])  # the first draw is the whole set
+        changes = (np.diff(units) != 0) | np.diff(abnormal)
+        self._starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(units)]])
+        first = self._starts[:-1]
+        self._weight = weight[:, units[first]]
+        self._count = np.diff(self._starts).astype(np.float64)
+        self._split = int(np.count_nonzero(~abnormal[first]))  # cells are sorted as segments are: normal ones first
+        rows = np.arange(len(units))
+        self._rank = np.repeat(np.arange(len(first)), np.diff(self._starts))
+        self._sum = csr_array((np.ones(len(units)), rows, self._starts), shape=(len(first), len(units)))
+
+    def curves(self, layer: Layer, settings: SaliencySettings) -> LayerCurves:
+        """Return the metrics of a layer in each draw."""
+        low, width = histogram_range(layer.mean, layer.std)
+        moments = self._moments(layer)
+        varies = moments[0][3] & moments[1][3]
+        chunk = max(1, _COUNTERS // (settings.bins * max(self._weight.shape)))
+        sums = np.zeros((3, len(self._weight)))
+        for start in range(0, layer.values.shape[1], chunk):
+            part = slice(start, start + chunk)
+            counts = self._histograms(layer.values[:, part], low[part], width[part], settings.bins)
+            normal, abnormal = (
+                ClassStatistics(count, mean[:, part], var[:, part], histogram)
+                for (count, mean, var, _), histogram in zip(moments, self._drawn(counts), strict=True)
+            )
+            metrics = feature_metrics(abnormal, normal, varies[:, part], settings)
+            sums += [metric.sum(axis=-1) for metric in metrics]
+        means = mean_over(sums[..., None], np.broadcast_to(varies, (3, *varies.shape)))
+        return LayerCurves(means[:, 0], means[:, 1:], varies[0])
+
+    def shares(self, layers: Sequence[LayerCurves], settings: SaliencySettings) -> FloatArray:
+        """Return the share of draws (layers,) in which S of each layer is the highest.
+
+        Raises CalibrationError if S is undefined in all draws.
+        """
+        curves = np.stack([layer.drawn for layer in layers], axis=-1)
+        curves = curves[:, np.isfinite(curves).all(axis=(0, 2))]
+        if not curves.shape[1]:
+            raise CalibrationError("No resample varies within both classes; add clips that differ from each other.")
+        combined, _ = combine(curves[0], curves[1], curves[2], settings)
+        winners = np.argmax(combined, axis=-1)
+        return np.bincount(winners, minlength=len(layers)) / len(winners)
+
+    def _classes(self) -> tuple[slice, slice]:
+        return slice(0, self._split), slice(self._split, len(self._count))
+
+    def _drawn(self, counts: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Yield the histograms (draws, features, bins) of each class from those of the cells."""
+        for cells in self._classes():
+            # Exact: single precision holds whole numbers up to 16 million, and is twice as fast.
+            drawn = self._weight[:, cells].astype(np.float32) @ counts[cells].reshape(len(counts[cells]), -1)
+            yield drawn.reshape(len(drawn), *counts.shape[1:])
+
+    def _histograms(self, values: FloatArray, low: FloatArray, width: FloatArray, bins: int) -> NDArray[np.float32]:
+        """Count how many of the values (n, features) of each cell are in each bin: (cells, features, bins)."""
+        size = values.shape[1] * bins
+        counts = np.empty((len(self._count), size), dtype=np.float32)
+        first_bin = np.arange(values.shape[1]) * bins
+        start = 0
+        while start < len(counts):  # whole cells at a time, so that the counters stay in the processor's cache
+            stop = max(start + 1, int(np.searchsorted(self._starts, self._starts[start] + _ROWS)) - 1)
+            rows = slice(self._starts[start], self._starts[stop])
+            numbers = bin_numbers(values[rows], low, width, bins)
+            numbers += first_bin
+            numbers += (self._rank[rows, None] - start) * size
+            counts[start:stop] = np.bincount(numbers.ravel(), minlength=(stop - start) * size).reshape(-1, size)
+            start = stop
+        return counts.reshape(len(counts), -1, bins)
+
+    def _moments(self, layer: Layer) -> list[tuple[FloatArray, FloatArray, FloatArray, BoolArray]]:
+        """Return count (draws,), mean and var (draws, D) of each class in each draw, and which features vary.
+
+        Sums of squares are of values standardised within the class: nothing cancels, however far from 0.
+        """
+        fixed = constant(layer.class_var, layer.class_mean)
+        spread = np.where(fixed, 1.0, np.sqrt(layer.class_var))
+        scaled = np.empty_like(layer.values)
+        for c, members in enumerate(layer.classes):
+            for rows in row_blocks(members.start, members.stop):
+                scaled[rows] = (layer.values[rows] - layer.class_mean[c]) / spread[c]
+        sums = self._sum @ scaled
+        squares = self._sum @ np.square(scaled, out=scaled)
+        found = []
+        for c, cells in enumerate(self._classes()):
+            weight = self._weight[:, cells]
+            count = weight @ self._count[cells]
+            mean, square = (weight @ of_cells[cells] / count[:, None] for of_cells in (sums, squares))
+            var = square - mean**2
+            varies = (var > _NO_SPREAD * square) & ~fixed[c]
+            found.append((count, layer.class_mean[c] + spread[c] * mean, spread[c] ** 2 * np.maximum(var, 0.0), varies))
+        return found
 
 
 def _draw(units: IntArray, abnormal: BoolArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
@@ -142,45 +216,3 @@ def _draw(units: IntArray, abnormal: BoolArray, n_draws: int, rng: np.random.Gen
         if all(segments[draw > 0].sum() >= 2 for segments in per_class):
             draws.append(draw)
     return np.array(draws, dtype=np.float64)
-
-
-def _layer_curves(values: FloatArray, cells: _Cells, settings: SaliencySettings) -> FloatArray:
-    """Return D_KL, LDR and H (3, draws) of one layer in each draw; NaN where no feature varies."""
-    low, width = histogram_range(values.mean(axis=0), values.std(axis=0))
-    numbers = bin_numbers(values, low, width, settings.bins)
-    features = values.shape[1]
-    moments = [_moments(values, cells, abnormal) for abnormal in (True, False)]
-    varies = moments[0][3] & moments[1][3]
-    chunk = max(1, _COUNTERS // (settings.bins * max(cells.weight.shape)))
-    sums = np.zeros((3, len(cells.weight)))
-    for start in range(0, features, chunk):
-        part = slice(start, min(start + chunk, features))
-        counts = cells.histograms(numbers[:, part], settings.bins)
-        statistics = []
-        for abnormal, (count, mean, var, _) in zip((True, False), moments, strict=True):
-            of_class = cells.is_abnormal == abnormal
-            histogram = cells.weight[:, of_class] @ counts[of_class]
-            histogram = histogram.reshape(len(count), -1, settings.bins)
-            statistics.append(ClassStatistics(count, mean[:, part], var[:, part], histogram))
-        metrics = feature_metrics(statistics[0], statistics[1], varies[:, part], settings)
-        sums += [metric.sum(axis=-1) for metric in metrics]
-    return mean_over(sums[..., None], np.broadcast_to(varies, (3, *varies.shape)))
-
-
-def _moments(values: FloatArray, cells: _Cells, abnormal: bool) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """Return count (draws,), mean and var (draws, D) of one class in each draw, and which features vary.
-
-    Sums of squares are of values standardised within the class: nothing cancels, however far from 0.
-    """
-    members, of_class = cells.abnormal == abnormal, cells.is_abnormal == abnormal
-    centre, spread = values[members].mean(axis=0), values[members].std(axis=0)
-    fixed = constant(spread**2, centre)
-    spread = np.where(fixed, 1.0, spread)
-    scaled = (values - centre) / spread
-    weight = cells.weight[:, of_class]
-    count = weight @ cells.count[of_class]
-    mean = weight @ cells.sums(scaled)[of_class] / count[:, None]
-    square = weight @ cells.sums(scaled**2)[of_class] / count[:, None]
-    var = square - mean**2
-    varies = (var > _NO_SPREAD * square) & ~fixed
-    return count, centre + spread * mean, spread**2 * np.maximum(var, 0.0), varies
