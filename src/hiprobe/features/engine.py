@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from hiprobe.errors import BackboneError, FailedVideosError, FeatureError, HiPro
 from hiprobe.features.background import Ahead
 from hiprobe.features.batching import Batches, largest_batch
 from hiprobe.features.store import Features, FeatureSpec, FeatureStore
-from hiprobe.video import SampledSegment, VideoInfo, iter_segments, open_video, plan_segments, video_identity
+from hiprobe.video import SampledSegment, Segment, VideoInfo, iter_segments, open_video, plan_segments, video_identity
 
 
 @dataclass(frozen=True)
@@ -177,24 +177,31 @@ class _Ended:
     outcome: tuple[VideoInfo, str] | Features | Failure
 
 
-@dataclass(eq=False)
 class _Growing:
-    """What is there of a video's features."""
+    """What is there of a video's features, in arrays of their final size.
 
-    segments: int
-    starts: list[float] = field(default_factory=list)
-    ends: list[float] = field(default_factory=list)
-    states: list[NDArray[np.float32]] = field(default_factory=list)
-    decoded: tuple[VideoInfo, str] | None = None
+    Small arrays kept from every batch would lie between its large ones that are freed, and hold their memory.
+    """
+
+    def __init__(self, segments: int, layers: int, width: int) -> None:
+        self.done = 0
+        self.decoded: tuple[VideoInfo, str] | None = None
+        self.borders = np.empty((2, segments))
+        self.states = np.empty((segments, layers, width), np.float32)
 
     @property
     def complete(self) -> bool:
-        return self.decoded is not None and len(self.states) == self.segments
+        return self.decoded is not None and self.done == len(self.states)
+
+    def add(self, segment: Segment, states: NDArray[np.float32]) -> None:
+        self.borders[:, self.done] = segment.start, segment.end
+        self.states[self.done] = states
+        self.done += 1
 
     def features(self, spec: FeatureSpec) -> Features:
         assert self.decoded is not None
         info, identity = self.decoded
-        return Features(info, identity, spec, np.array(self.starts), np.array(self.ends), np.stack(self.states))
+        return Features(info, identity, spec, self.borders[0], self.borders[1], self.states)
 
 
 class _Run:
@@ -265,7 +272,7 @@ class _Run:
 
     def _take(self, item: _Opened | _Piece | _Ended, writer: ThreadPoolExecutor) -> None:
         if isinstance(item, _Opened):
-            self._growing[item.video] = _Growing(item.segments)
+            self._growing[item.video] = _Growing(item.segments, len(self._spec.layers), self._backbone.info.width)
             self._tell(item.video, 0, item.segments)
         elif isinstance(item, _Piece):
             self._waiting.append(item)
@@ -289,12 +296,9 @@ class _Run:
             names = ", ".join(dict.fromkeys(str(self._jobs[piece.video][0]) for piece in pieces))
             raise BackboneError(f"{names}: {error}") from error
         for piece, state in zip(pieces, states, strict=True):
-            growing, segment = self._growing[piece.video], piece.sampled.segment
-            growing.starts.append(segment.start)
-            growing.ends.append(segment.end)
-            growing.states.append(state)
+            self._growing[piece.video].add(piece.sampled.segment, state)
         for video in dict.fromkeys(piece.video for piece in pieces):
-            self._tell(video, len(self._growing[video].states), self._growing[video].segments)
+            self._tell(video, self._growing[video].done, len(self._growing[video].states))
             self._finish(video, writer)
 
     def _forward(self, pieces: Sequence[_Piece]) -> NDArray[np.float32]:
