@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -160,3 +163,34 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         assert [next(taken), next(taken)] == [1, 2]
         with pytest.raises(ValueError, match="broken"):
             next(taken)
+
+
+def test_an_interrupt_ends_a_run_promptly(tmp_path: Path) -> None:
+    video = bright_video(tmp_path / "long.mp4", 60)
+    script = f"""
+import time
+from pathlib import Path
+from hiprobe.features import FeatureSpec, FeatureStore, extract
+from hiprobe.video import Sampling
+from tests.fakes import FakeBackbone
+
+class Slow(FakeBackbone):
+    def hidden_states(self, *given):
+        print("running", flush=True)
+        time.sleep(0.2)
+        return super().hidden_states(*given)
+
+spec = FeatureSpec.for_backbone(Slow().info, Sampling(), "what happens")
+extract(Path({str(video)!r}), Slow(), spec, FeatureStore(Path({str(tmp_path / "store")!r})))
+"""
+    root = Path(__file__).parents[1]
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None and run.stderr is not None
+        assert run.stdout.readline() == "running\n"
+        run.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        run.wait(timeout=30)
+        assert time.monotonic() - began < 5
+        assert run.returncode != 0 and "KeyboardInterrupt" in run.stderr.read()
+    assert not (tmp_path / "store").exists()
