@@ -121,6 +121,13 @@ def correlated_states(segments: int, layers: int, width: int) -> tuple[np.ndarra
     return states, labels
 
 
+def fit_seconds(states: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """Return the seconds of DLSP, and those of the scorer at the middle layer."""
+    layers = states.shape[1]
+    dlsp = seconds(lambda: probe_layers(states, labels, groups, range(1, layers + 1)))
+    return dlsp, seconds(lambda: fit_scorer(states[:, layers // 2], labels, groups))
+
+
 def measure_fit(segments: int = 10_000, layers: int = 30, width: int = 576) -> dict[str, float]:
     """Print and return the seconds that a fit takes on states that are there, and a refit at a kept layer."""
     groups = np.arange(segments) // GROUP
@@ -129,15 +136,7 @@ def measure_fit(segments: int = 10_000, layers: int = 30, width: int = 576) -> d
     print("| states | DLSP | scorer: all of a refit | fit |\n| --- | --- | --- | --- |")
     for kind, make in {"independent": plain_states, "correlated": correlated_states}.items():
         states, labels = make(segments, layers, width)
-        rounds = np.array(
-            [
-                (
-                    seconds(lambda: probe_layers(states, labels, groups, range(1, layers + 1))),
-                    seconds(lambda: fit_scorer(states[:, layers // 2], labels, groups)),
-                )
-                for _ in range(ROUNDS)
-            ]
-        )
+        rounds = np.array([fit_seconds(states, labels, groups) for _ in range(ROUNDS)])
         dlsp, scorer = np.median(rounds, axis=0)
         print(f"| {kind} | {dlsp:.2f} | {scorer:.2f} | {np.median(rounds.sum(axis=1)):.2f} |", flush=True)
         taken |= {f"{kind}-dlsp": float(dlsp), f"{kind}-refit": float(scorer)}
