@@ -23,13 +23,16 @@ from hiprobe.probing.threads import Run
 
 Matrix = NDArray[np.floating]
 
-EXACT, COMPARED = 1e-6, 1e-4
-"""Tolerances for what is kept, and for what is only compared: AUCs are then within about 1e-5."""
+EXACT, COMPARED = 1e-6, 5e-5
+"""Tolerances for what is kept, and for what is only compared: AUCs are then within about 1e-4."""
 
 _ROWS_PER_FEATURE = 4
 """Rows that the Hessian is estimated from, for each feature: it sets the pace only, not the result."""
 
 _LOWEST, _HIGHEST = np.finfo(np.float64).tiny, 1 - 2.0**-53
+
+_STRONG = 1e-3
+"""Up to this C, the folds' Hessians differ so little that one serves them all."""
 
 _BLOCKS = 4
 """Parts of the segments that threads share; fixed, as sums differ in their last digits by where they are cut."""
@@ -37,7 +40,7 @@ _BLOCKS = 4
 _ROUNDS, _ITERATIONS = 20, 25
 """L-BFGS iterations before the Hessian is estimated anew, and how often that may happen."""
 
-_FLAT = 1e-3
+_FLAT = 1e-6
 """Least curvature p (1 - p) of a segment in the Hessian, which must not vanish where classes part."""
 
 
@@ -71,7 +74,7 @@ class JointLogistic:
         How many there are. Fold 0 of ``held_out`` filled with -1 is fitted to everything.
     tolerance : float
         Of the gradient, in coordinates where the Hessian is about the identity; relative to the gradient at
-        0 if that is less than 1.
+        0 if that is less than 1, and to the root of the loss.
     run : callable, optional
         Of :func:`threads`, to share the segments between. Results do not depend on how many there are.
     """
@@ -115,7 +118,7 @@ class JointLogistic:
         found = np.zeros((len(self._count), self._states.shape[1] + 1), kind) if start is None else start
         penalty = (1 / (C * self._count)).astype(kind)[:, None]
         for _ in range(_ROUNDS):
-            there, found = self._descend(found, penalty)
+            there, found = self._descend(found, penalty, C <= _STRONG)
             if there:
                 break
         return found
@@ -130,12 +133,13 @@ class JointLogistic:
         logits = self.logits(weights)[self._held_out, np.arange(len(self._held_out))]
         return probabilities(logits.astype(np.float64))
 
-    def _descend(self, start: Matrix, penalty: Matrix) -> tuple[bool, Matrix]:
+    def _descend(self, start: Matrix, penalty: Matrix, shared: bool) -> tuple[bool, Matrix]:
         """Return whether L-BFGS from ``start`` got there or can get no further, and where to."""
-        factor, kind = self._factor(start, float(penalty.mean())), start.dtype
+        factors, kind = self._factors(start, penalty, shared), start.dtype
 
         def solve(of: Matrix, trans: int) -> Matrix:
-            return solve_triangular(factor, of.T, lower=True, trans=trans, check_finite=False).T
+            pairs = zip(factors, of, strict=True)
+            return np.stack([solve_triangular(f, v, lower=True, trans=trans, check_finite=False) for f, v in pairs])
 
         def weights(at: Matrix) -> Matrix:
             return start + solve(at.reshape(start.shape).astype(kind), 1)
@@ -144,10 +148,13 @@ class JointLogistic:
             loss, slope = self._loss(weights(at), penalty)
             return loss, solve(slope, 0).astype(np.float64).ravel()
 
-        origin = np.zeros(start.size)
-        loss, slope = objective(origin)
-        # Strong regularisation leaves little to be gained, and hence little to be wrong by.
-        tolerance = self._tolerance * min(1.0, float(np.linalg.norm(solve(self._flat, 0))))
+        origin, even = np.zeros(start.size), len(start) * math.log(2)
+        if start.any():
+            loss, slope = objective(origin)
+        else:  # all log odds are 0
+            loss, slope = even, solve(self._flat, 0).astype(np.float64).ravel()
+        # Where little is to be gained, or little is left, less may be wrong.
+        tolerance = self._tolerance * min(1.0, float(np.linalg.norm(solve(self._flat, 0)))) * math.sqrt(loss / even)
         if np.abs(slope).max() <= tolerance:
             return True, start
         # The first step of L-BFGS has length 1, so the unit of length is that of Newton's step.
@@ -159,7 +166,8 @@ class JointLogistic:
 
         options = {"maxiter": _ITERATIONS, "gtol": tolerance * unit, "ftol": 0.0}
         result = minimize(scaled, origin, jac=True, method="L-BFGS-B", options=options)
-        return result.status != 1, weights(result.x * unit)
+        # Far below, both the Hessian and the tolerance are others.
+        return result.status != 1 and result.fun > loss / 2, weights(result.x * unit)
 
     def _loss(self, weights: Matrix, penalty: Matrix) -> tuple[float, Matrix]:
         """Return the sum of the folds' objectives, and its slope (folds, D + 1)."""
@@ -192,17 +200,29 @@ class JointLogistic:
         """Return what a slope on the shared features is on each fold's own."""
         return np.concatenate([(slope[:, :-1] - slope[:, -1:] * self._mean) / self._scale, slope[:, -1:]], axis=1)
 
-    def _factor(self, weights: Matrix, penalty: float) -> Matrix:
-        """Return the lower Cholesky factor of about the mean Hessian of the folds."""
-        kind, (n, width) = self._states.dtype, self._states.shape
+    def _factors(self, weights: Matrix, penalty: Matrix, shared: bool) -> list[Matrix]:
+        """Return the lower Cholesky factor of about the Hessian of each fold; of their mean for all if ``shared``."""
+        n, width = self._states.shape
         step = max(1, n // (_ROWS_PER_FEATURE * width))
-        chance = expit(self._logits(self._shared(weights), slice(None, None, step)))
-        curvature = (self._weight[:, ::step] * np.maximum(chance * (1 - chance), _FLAT)).mean(axis=0) * step
-        rows = np.concatenate([self._states[::step], np.ones((len(curvature), 1), kind)], axis=1)
-        rows *= np.sqrt(curvature)[:, None]
-        hessian = rows.T @ rows
-        diagonal = np.einsum("ii->i", hessian)
-        rounding = 10 * np.finfo(kind).eps * diagonal.sum()
-        diagonal[:-1] += penalty
-        diagonal += rounding
-        return cholesky(hessian, lower=True, check_finite=False)
+        sample = slice(None, None, step)
+        chance = expit(self._logits(self._shared(weights), sample))
+        curvature = self._weight[:, sample] * np.maximum(chance * (1 - chance), _FLAT) * step
+        each = list(zip(curvature, self._mean, self._scale, penalty, strict=True))
+        if shared:
+            each = [tuple(np.mean(of_folds, axis=0) for of_folds in zip(*each, strict=True))]
+
+        def factor(of_fold: tuple[Matrix, Matrix, Matrix, Matrix]) -> Matrix:
+            of_rows, mean, scale, ridge = of_fold
+            used = of_rows > 0
+            rows = np.ones((np.count_nonzero(used), width + 1), self._states.dtype)
+            rows[:, :-1] = (self._states[sample][used] - mean) / scale
+            rows *= np.sqrt(of_rows[used])[:, None]
+            hessian = rows.T @ rows
+            diagonal = np.einsum("ii->i", hessian)
+            rounding = 10 * np.finfo(hessian.dtype).eps * diagonal.sum()
+            diagonal[:-1] += ridge
+            diagonal += rounding
+            return cholesky(hessian, lower=True, overwrite_a=True, check_finite=False)
+
+        factors = list(self._run(factor, each))
+        return factors * len(weights) if shared else factors

@@ -94,9 +94,11 @@ class Segments:
     def read(self, index: int) -> Layer:
         """Return a layer by its index, in float64; raises as :meth:`map`."""
         states = self._states[:, index]
-        values = states[self.order].astype(np.float64)
-        if not np.isfinite(values).all():
-            check_finite(self._states[:, index : index + 1], self._layers[index : index + 1])
+        values = np.empty(states.shape, dtype=np.float64)
+        for rows in row_blocks(0, len(values)):
+            values[rows] = states[self.order[rows]]
+            if not np.isfinite(values[rows]).all():
+                check_finite(self._states[:, index : index + 1], self._layers[index : index + 1])
         split = int(np.count_nonzero(~self.abnormal))
         share = np.array([split, len(values) - split])[:, None] / len(values)
         class_mean, class_var = np.zeros((2, 2, values.shape[1]))

@@ -10,7 +10,7 @@ from hiprobe.errors import UndefinedMetricError
 from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_states
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
 from hiprobe.probing.logistic import COMPARED, JointLogistic, check_strength
-from hiprobe.probing.segments import Layer, Segments
+from hiprobe.probing.segments import Layer, Segments, row_blocks
 
 LAYER_C = 1e-3
 """C of the scorers that layers are compared by: strong regularisation, as D often exceeds n."""
@@ -132,10 +132,12 @@ class Sample:
         scaled = ((layer.values[self._rows] - layer.mean) / layer.scale).astype(np.float32)
         square = np.einsum("ij,ij->i", scaled, scaled)
         distances = scaled @ scaled.T
-        distances *= -2
-        distances += square
-        distances += square[:, None]
-        np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
+        for rows in row_blocks(0, len(distances)):
+            block = distances[rows]
+            block *= -2
+            block += square
+            block += square[rows, None]
+            np.sqrt(np.maximum(block, 0, out=block), out=block)
         np.fill_diagonal(distances, 0)
         members = np.stack([~self._labels, self._labels], axis=1)
         total, number = (distances @ members.astype(np.float32)).astype(np.float64), members.sum(axis=0)
