@@ -59,10 +59,14 @@ def _encode(source: Path, target: Path) -> None:
         stream = output.add_stream("libx264", rate=FPS, options={"crf": "23"})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for number, frame in enumerate(container.decode(video=0)):
-            picture = frame.reformat(640, 480, "yuv420p")
-            picture.pts, picture.time_base = number, Fraction(1, FPS)
-            output.mux(stream.encode(picture))
+        number = 0
+        for frame in container.decode(video=0):
+            # Each picture is shown until the next one's time: the speed of what is filmed stays.
+            while number <= (frame.time or 0.0) * FPS + 1e-6:
+                picture = frame.reformat(640, 480, "yuv420p")
+                picture.pts, picture.time_base = number, Fraction(1, FPS)
+                output.mux(stream.encode(picture))
+                number += 1
         output.mux(stream.encode(None))
 
 

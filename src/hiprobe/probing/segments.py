@@ -101,7 +101,7 @@ class Segments:
                 check_finite(self._states[:, index : index + 1], self._layers[index : index + 1])
         split = int(np.count_nonzero(~self.abnormal))
         share = np.array([split, len(values) - split])[:, None] / len(values)
-        class_mean, class_var = np.zeros((2, 2, values.shape[1]))
+        class_mean, class_var = np.zeros((2, 2, np.size(values, axis=1)))
         for c, (start, stop) in enumerate(((0, split), (split, len(values)))):
             if start < stop:
                 class_mean[c] = values[start:stop].mean(axis=0)
