@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from hiprobe.errors import UsageError
-from hiprobe.probing.arrays import BoolArray, IntArray
+from hiprobe.probing.arrays import BoolArray, IntArray, row_blocks
 from hiprobe.probing.threads import Run
 
 Matrix = NDArray[np.floating]
@@ -99,7 +99,9 @@ class JointLogistic:
         self._sign = np.where(abnormal, 1, -1).astype(kind)
         share = (fitted / self._count[:, None]).astype(kind)
         self._mean = share @ states
-        square = share @ states**2
+        square = np.zeros_like(self._mean)
+        for rows in row_blocks(0, len(states)):
+            square += share[:, rows] @ np.square(states[rows])
         var = square - self._mean**2
         # A feature that is constant in a fold has no weight there, whatever it is divided by.
         self._scale = np.sqrt(np.where(var > 100 * np.finfo(kind).eps * square, var, 1)).astype(kind)
