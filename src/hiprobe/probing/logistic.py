@@ -210,17 +210,18 @@ class JointLogistic:
             rows = np.flatnonzero(self._weight[k])
             step = max(1, len(rows) // max(_LEAST_ROWS, _ROWS_PER_FEATURE * width))
             rows = rows[::step]
-            features = np.ones((len(rows), width + 1), self._states.dtype)
+            features = np.ones((len(rows), width + 1), np.float32)  # which is enough to set the pace
             features[:, :-1] = self._states[rows]
-            chance = expit(features @ shared[k])
+            chance = expit(features @ shared[k].astype(np.float32))
             features[:, :-1] -= self._mean[k]
             features[:, :-1] /= self._scale[k]
-            features *= np.sqrt(self._weight[k, rows] * np.maximum(chance * (1 - chance), _FLAT) * step)[:, None]
+            curvature = self._weight[k, rows] * np.maximum(chance * (1 - chance), _FLAT) * step
+            features *= np.sqrt(curvature)[:, None]
             hessian = features.T @ features
             diagonal = np.einsum("ii->i", hessian)
             rounding = 10 * np.finfo(hessian.dtype).eps * diagonal.sum()
-            diagonal[:-1] += penalty[k]
+            diagonal[:-1] += penalty[k].astype(np.float32)
             diagonal += rounding
-            return cholesky(hessian, lower=True, overwrite_a=True, check_finite=False)
+            return cholesky(hessian, lower=True, overwrite_a=True, check_finite=False).astype(weights.dtype)
 
         return list(self._run(factor, [0])) * len(weights) if alike else list(self._run(factor, range(len(weights))))
