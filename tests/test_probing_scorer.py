@@ -119,6 +119,15 @@ def test_regularisation_is_chosen_by_cross_validation_inside_the_set() -> None:
     np.testing.assert_allclose(fitted.out_of_fold, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("width", [4, 40, 400])
+def test_candidates_are_compared_as_if_each_were_fitted_to_the_end(width: int) -> None:
+    # With more features than segments the classes part, and weak regularisation leaves nearly no loss.
+    states, labels, groups = separable(width=width, gap=0.3)
+    fitted = fit_scorer(states, labels, groups)
+    exact = [roc_auc_score(labels, out_of_fold_scores(states, labels, groups, c)) for c in fitted.candidates]
+    np.testing.assert_allclose(fitted.cv_auc, exact, atol=2e-3)
+
+
 def test_equal_candidates_give_the_strongest_regularisation() -> None:
     states, labels, groups = separable(gap=60.0)
     fitted = fit_scorer(states, labels, groups)

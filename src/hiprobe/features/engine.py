@@ -290,11 +290,14 @@ class _Run:
     def _run_batch(self, writer: ThreadPoolExecutor) -> None:
         size = self._batches.size
         pieces, self._waiting = self._waiting[:size], self._waiting[size:]
+        names = ", ".join(dict.fromkeys(str(self._jobs[piece.video][0]) for piece in pieces))
         try:
             states = self._batches.run(self._forward, pieces)
         except BackboneError as error:
-            names = ", ".join(dict.fromkeys(str(self._jobs[piece.video][0]) for piece in pieces))
             raise BackboneError(f"{names}: {error}") from error
+        except Exception as error:
+            error.add_note(f"while the backbone read {names}")
+            raise
         for piece, state in zip(pieces, states, strict=True):
             self._growing[piece.video].add(piece.sampled.segment, state)
         for video in dict.fromkeys(piece.video for piece in pieces):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +13,9 @@ from hiprobe.errors import CalibrationError
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
+
+_ROWS = 256
+"""Rows that are worked on at once, so that intermediate values stay in the processor's cache."""
 
 
 def check_labels(labels: ArrayLike, n: int) -> BoolArray:
@@ -76,3 +79,9 @@ def layer_states(states: NDArray[np.floating], index: int) -> FloatArray:
     The copy has one memory layout whatever the batch was, so that sums over it are the same to the bit.
     """
     return np.array(states[:, index], dtype=np.float64, order="C")
+
+
+def row_blocks(start: int, stop: int) -> Iterator[slice]:
+    """Cut rows into slices of a size that stays in the cache."""
+    for first in range(start, stop, _ROWS):
+        yield slice(first, min(first + _ROWS, stop))

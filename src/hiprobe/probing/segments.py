@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.probing.arrays import BoolArray, FloatArray, IntArray, check_finite
+from hiprobe.probing.arrays import BoolArray, FloatArray, IntArray, check_finite, row_blocks
 from hiprobe.probing.formulas import constant
 from hiprobe.probing.threads import threads
-
-_ROWS = 256
-"""Rows that are worked on at once, so that intermediate values stay in the processor's cache."""
 
 T = TypeVar("T")
 
@@ -100,8 +97,8 @@ class Segments:
             if not np.isfinite(values[rows]).all():
                 check_finite(self._states[:, index : index + 1], self._layers[index : index + 1])
         split = int(np.count_nonzero(~self.abnormal))
-        share = np.array([split, len(values) - split])[:, None] / len(values)
-        class_mean, class_var = np.zeros((2, 2, np.size(values, axis=1)))
+        share = np.array([[split], [len(values) - split]]) / len(values)
+        class_mean, class_var = np.zeros((2, 2, self._states.shape[2]))
         for c, (start, stop) in enumerate(((0, split), (split, len(values)))):
             if start < stop:
                 class_mean[c] = values[start:stop].mean(axis=0)
@@ -110,9 +107,3 @@ class Segments:
         mean = (share * class_mean).sum(axis=0)
         std = np.sqrt((share * (class_var + (class_mean - mean) ** 2)).sum(axis=0))
         return Layer(values, split, class_mean, class_var, mean, std)
-
-
-def row_blocks(start: int, stop: int) -> Iterator[slice]:
-    """Cut rows into slices of a size that stays in the cache."""
-    for first in range(start, stop, _ROWS):
-        yield slice(first, min(first + _ROWS, stop))

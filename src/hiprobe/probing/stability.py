@@ -22,13 +22,13 @@ from hiprobe.probing.formulas import (
     histogram_range,
     mean_over,
 )
-from hiprobe.probing.segments import Layer, Segments, row_blocks
+from hiprobe.probing.segments import Layer, Segments
 
 _COUNTERS = 8_000_000
 """Histogram counters held at once; features are taken in chunks to stay within it."""
 
 _ROWS = 512
-"""Segments, about, whose histograms are counted at once."""
+"""Segments, about, that are worked on at once."""
 
 _NO_SPREAD = 1e-12
 """Share of the mean square below which the variance of a resample is rounding."""
@@ -104,6 +104,16 @@ class LayerCurves(NamedTuple):
     varies: BoolArray
 
 
+class _Block(NamedTuple):
+    """Some cells of class ``c``: their rows, the number of the cell of each row (rows, 1), and the sum over a cell."""
+
+    c: int
+    cells: slice
+    rows: slice
+    rank: IntArray
+    total: csr_array
+
+
 class Draws:
     """Draws of groups with replacement, as weights of cells: the segments of one group and one class.
 
@@ -120,9 +130,7 @@ class Draws:
         self._weight = weight[:, units[first]]
         self._count = np.diff(self._starts).astype(np.float64)
         self._split = int(np.count_nonzero(~abnormal[first]))  # cells are sorted as segments are: normal ones first
-        rows = np.arange(len(units))
-        self._rank = np.repeat(np.arange(len(first)), np.diff(self._starts))
-        self._sum = csr_array((np.ones(len(units)), rows, self._starts), shape=(len(first), len(units)))
+        self._blocks = list(self._cut())
 
     def curves(self, layer: Layer, settings: SaliencySettings) -> LayerCurves:
         """Return the metrics of a layer in each draw."""
@@ -156,6 +164,19 @@ class Draws:
         winners = np.argmax(combined, axis=-1)
         return np.bincount(winners, minlength=len(layers)) / len(winners)
 
+    def _cut(self) -> Iterator[_Block]:
+        """Cut the cells into blocks of one class whose states stay in the processor's cache, or of one cell."""
+        for c, cells in enumerate(self._classes()):
+            start = cells.start
+            while start < cells.stop:
+                end = int(np.searchsorted(self._starts, self._starts[start] + _ROWS, side="right")) - 1
+                stop = min(max(start + 1, end), cells.stop)
+                starts = self._starts[start : stop + 1] - self._starts[start]
+                total = csr_array((np.ones(starts[-1]), np.arange(starts[-1]), starts))
+                rank = np.repeat(np.arange(stop - start), np.diff(starts))[:, None]
+                yield _Block(c, slice(start, stop), slice(self._starts[start], self._starts[stop]), rank, total)
+                start = stop
+
     def _classes(self) -> tuple[slice, slice]:
         return slice(0, self._split), slice(self._split, len(self._count))
 
@@ -171,15 +192,12 @@ class Draws:
         size = values.shape[1] * bins
         counts = np.empty((len(self._count), size), dtype=np.float32)
         first_bin = np.arange(values.shape[1]) * bins
-        start = 0
-        while start < len(counts):  # whole cells at a time, so that the counters stay in the processor's cache
-            stop = max(start + 1, int(np.searchsorted(self._starts, self._starts[start] + _ROWS)) - 1)
-            rows = slice(self._starts[start], self._starts[stop])
-            numbers = bin_numbers(values[rows], low, width, bins)
+        for block in self._blocks:
+            numbers = bin_numbers(values[block.rows], low, width, bins)
             numbers += first_bin
-            numbers += (self._rank[rows, None] - start) * size
-            counts[start:stop] = np.bincount(numbers.ravel(), minlength=(stop - start) * size).reshape(-1, size)
-            start = stop
+            numbers += block.rank * size
+            of_block = counts[block.cells]
+            of_block[:] = np.bincount(numbers.ravel(), minlength=of_block.size).reshape(of_block.shape)
         return counts.reshape(len(counts), -1, bins)
 
     def _moments(self, layer: Layer) -> list[tuple[FloatArray, FloatArray, FloatArray, BoolArray]]:
@@ -189,12 +207,11 @@ class Draws:
         """
         fixed = constant(layer.class_var, layer.class_mean)
         spread = np.where(fixed, 1.0, np.sqrt(layer.class_var))
-        scaled = np.empty_like(layer.values)
-        for c, members in enumerate(layer.classes):
-            for rows in row_blocks(members.start, members.stop):
-                scaled[rows] = (layer.values[rows] - layer.class_mean[c]) / spread[c]
-        sums = self._sum @ scaled
-        squares = self._sum @ np.square(scaled, out=scaled)
+        sums, squares = np.empty((2, len(self._count), layer.values.shape[1]))
+        for block in self._blocks:
+            scaled = (layer.values[block.rows] - layer.class_mean[block.c]) / spread[block.c]
+            sums[block.cells] = block.total @ scaled
+            squares[block.cells] = block.total @ np.square(scaled, out=scaled)
         found = []
         for c, cells in enumerate(self._classes()):
             weight = self._weight[:, cells]

@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from hiprobe.errors import UndefinedMetricError
-from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_states
+from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_states, row_blocks
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
 from hiprobe.probing.logistic import COMPARED, JointLogistic, check_strength
-from hiprobe.probing.segments import Layer, Segments, row_blocks
+from hiprobe.probing.segments import Layer, Segments
 
 LAYER_C = 1e-3
 """C of the scorers that layers are compared by: strong regularisation, as D often exceeds n."""
