@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,10 @@ from hiprobe.features import Features, FeatureSpec, FeatureStore, extract, extra
 from hiprobe.features.background import Ahead
 from hiprobe.features.batching import Batches
 from hiprobe.video import Sampling
+from hiprobe.video.container import FileVideo
+from hiprobe.video.convert import Converter
 from tests.fakes import FakeBackbone, bright_video
+from tests.videos import write_video
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +85,31 @@ def test_an_error_of_the_model_names_the_video_and_ends_the_threads(
     assert not readers()
 
 
-def test_the_model_waits_for_no_more_frames_than_a_segment_needs(tmp_path: Path) -> None:
-    """The regression guard: model calls, segments and decoded frames, not seconds."""
-    video = bright_video(tmp_path / "long.mp4", 30)
+def test_a_run_costs_no_more_operations_than_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The regression guard: model calls, segments, and frames decoded and converted, not seconds."""
+    counted: Counter[str] = Counter()
+    pictures, rgb = FileVideo.pictures, Converter.rgb
+
+    def counting_pictures(self: FileVideo, *given: Any) -> Iterator[Any]:
+        counted["passes"] += 1
+        for picture in pictures(self, *given):
+            counted["decoded"] += 1
+            yield picture
+
+    def counting_rgb(self: Converter, *given: Any) -> Any:
+        counted["converted"] += 1
+        return rgb(self, *given)
+
+    monkeypatch.setattr(FileVideo, "pictures", counting_pictures)
+    monkeypatch.setattr(Converter, "rgb", counting_rgb)
+    # All frames stand alone here: only those that are sampled are decoded.
+    video = write_video(tmp_path / "long.mkv", 900, fps=30, codec="mjpeg", pix_fmt="yuvj420p")
     backbone = FakeBackbone()
     extract(video, backbone, spec_of(backbone))
-    assert backbone.segments == 29
-    assert backbone.batches == 1 + 7
+    assert (backbone.segments, backbone.batches) == (29, 1 + 7)
     assert set(backbone.asked) == {(1, 2, 3, 4)}
+    # 4 frames a second; neighbouring segments share theirs.
+    assert counted == {"passes": 1, "decoded": 120, "converted": 120}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +160,7 @@ def test_a_budget_sets_the_size(budget: int, size: int, monkeypatch: pytest.Monk
 def test_running_ahead_stops_at_its_limit() -> None:
     made: list[int] = []
 
-    def numbers() -> Iterator[int]:
+    def numbers() -> Generator[int, None, None]:
         for number in count():
             made.append(number)
             yield number
@@ -154,7 +176,7 @@ def test_running_ahead_stops_at_its_limit() -> None:
 
 
 def test_an_error_comes_after_the_items_before_it() -> None:
-    def items() -> Iterator[int]:
+    def items() -> Generator[int, None, None]:
         yield 1
         yield 2
         raise ValueError("broken")

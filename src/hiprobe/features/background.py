@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -21,20 +22,20 @@ class _End:
 
 
 class Ahead(Generic[Item]):
-    """Context manager that runs an iterator in a thread, up to ``size`` items ahead of whoever takes them.
+    """Context manager that runs a generator in a thread, up to ``size`` items ahead of whoever takes them.
 
     Its errors are raised where the items are taken, after those that came before. Leaving the block, by an interrupt
-    too, ends the thread at its next item and waits for it; a generator is closed there.
+    too, ends the thread at its next item and waits for it; the generator is closed there.
 
     Parameters
     ----------
     items : callable
-        Returns the iterator; called in the thread.
+        Returns the generator; called in the thread.
     size : int
         How many items wait at most.
     """
 
-    def __init__(self, items: Callable[[], Iterator[Item]], size: int) -> None:
+    def __init__(self, items: Callable[[], Generator[Item, None, None]], size: int) -> None:
         self._items = items
         self._queue: queue.Queue[Item | _End] = queue.Queue(size)
         self._stopped = threading.Event()
@@ -51,15 +52,10 @@ class Ahead(Generic[Item]):
     def _run(self) -> None:
         end = _End(None)
         try:
-            items = self._items()
-            try:
+            with closing(self._items()) as items:
                 for item in items:
                     if not self._put(item):
                         return
-            finally:
-                close = getattr(items, "close", None)
-                if close is not None:
-                    close()
         except BaseException as error:  # handed over, whatever it is
             end = _End(error)
         self._put(end)

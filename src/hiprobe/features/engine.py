@@ -249,7 +249,7 @@ class _Run:
             for video in range(following, len(self._jobs)):
                 yield self._result(video)
 
-    def _read(self) -> Iterator[_Opened | _Piece | _Ended]:
+    def _read(self) -> Generator[_Opened | _Piece | _Ended, None, None]:
         """Decode video by video; runs in a thread of its own."""
         for video, (path, fps) in enumerate(self._jobs):
             try:
