@@ -103,7 +103,7 @@ def measure_detection(video: Path) -> dict[str, Any]:
             differences.append(float(np.abs(theirs - mine).max()))
         for name, row in rows.items():
             times[name].append(row)
-        encoded = fast._frames.encoded
+        encoded = fast.frames.encoded
     total = {name: float(np.median(taken, axis=0).sum()) for name, taken in times.items()}
     ratios = sorted(np.sum(times["naive"], axis=1) / np.sum(times["ours"], axis=1))
     flops = needed_flops(slow, encoded, len(segments), layer)

@@ -101,7 +101,7 @@ def _extract(video: Path, sampling: Sampling) -> dict[str, float]:
         "seconds": taken,
         "model": busy,
         "segments": len(features.states),
-        "frames_encoded": backbone._frames.encoded,
+        "frames_encoded": backbone.frames.encoded,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -49,6 +49,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def backbone(name: str, loaded: dict[str, HuggingFaceBackbone]) -> HuggingFaceBackbone:
+    loaded[name].frames.clear()
     return loaded[name]
 
 
@@ -132,6 +133,25 @@ def test_visual_tokens_of_a_frame_do_not_depend_on_the_batch(backbone: HuggingFa
     for row in range(3):
         alone = backbone.embeddings(backbone.prepare(frames[row : row + 1], PROMPT))[0, visual]
         torch.testing.assert_close(together[row], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_overlapping_segments_encode_common_frames_once_and_states_are_the_same(
+    backbone: HuggingFaceBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The uncached path is the model's own, with pixels, segment by segment."""
+    (video,) = pictures(backbone, 1, 8)
+    # Two frames on: where frames are joined in pairs, the pairs are the same.
+    frames = np.stack([video[start : start + FRAMES] for start in (0, 2, 4)])
+    layers = range(1, backbone.info.layers + 1)
+    before = backbone.frames.encoded
+    batch = backbone.hidden_states(frames[:2], PROMPT, layers, "visual")
+    found = np.concatenate([batch, backbone.hidden_states(frames[2:], PROMPT, layers, "visual")])
+    steps = sum(item.steps for item in backbone.prepare(frames, PROMPT))
+    cached = not isinstance(backbone.family, Generic)
+    assert backbone.frames.encoded - before == (steps * 8 // 12 if cached else 0)
+    monkeypatch.setattr(backbone.family, "units", lambda prepared: None)
+    alone = [backbone.hidden_states(frames[i : i + 1], PROMPT, layers, "visual") for i in range(3)]
+    np.testing.assert_allclose(found, np.concatenate(alone), atol=1e-4)
 
 
 def test_segments_of_different_lengths_in_tokens_are_read_one_by_one(

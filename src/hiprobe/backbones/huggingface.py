@@ -16,7 +16,9 @@ from transformers import PreTrainedModel
 from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, Pooling, check_request
 from hiprobe.backbones.checkpoint import find_checkpoint, read_config
 from hiprobe.backbones.families import Family, Prepared, find_family
+from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
+from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.loading import load_config, load_model
 from hiprobe.backbones.motion import departure
@@ -61,6 +63,8 @@ class HuggingFaceBackbone:
         self._info = info
         decoder_blocks(model)  # what cannot be probed is told at once
         self._whole = whole
+        self.frames: FrameCache[str] = FrameCache()
+        """What is known of the last frames."""
 
     @property
     def info(self) -> BackboneInfo:
@@ -167,7 +171,7 @@ class HuggingFaceBackbone:
 
     def _run(self, prepared: Sequence[Prepared], layers: Sequence[int]) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
         with LayerReader(decoder_blocks(self._model), layers) as reader:
-            self._model(**self._inputs(prepared), use_cache=False)
+            self._model(**self._encoded(prepared), use_cache=False)
         if reader.embeddings is None or len(reader.states) < len(layers):
             raise BackboneError(
                 f"The decoder blocks of {self.info.name} did not run in its forward pass; this architecture "
@@ -175,9 +179,27 @@ class HuggingFaceBackbone:
             )
         return reader.states, reader.embeddings
 
+    def _encoded(self, prepared: Sequence[Prepared]) -> dict[str, Any]:
+        """Return the inputs of segments, with pixels encoded where each step of time is encoded by itself."""
+        found = [self._family.units(item) for item in prepared]
+        units = [unit for parts in found if parts is not None for unit in parts]
+        if not units:
+            return self._inputs(prepared)
+
+        def encode(places: list[int]) -> Features:
+            return self._family.encode(self._model, [self._placed(units[place]) for place in places])
+
+        keys = [frame_key(value.numpy() for value in unit.values()) for unit in units]
+        features = self.frames.features(keys, encode)
+        inputs = {name: value for name, value in self._inputs(prepared).items() if not name.startswith("pixel_")}
+        return inputs | {"mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}}
+
     def _inputs(self, prepared: Sequence[Prepared]) -> dict[str, torch.Tensor]:
-        """Concatenate the inputs of segments, on the model's device, pixels in its type."""
-        inputs = {name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs}
+        """Concatenate the inputs of segments."""
+        return self._placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs})
+
+    def _placed(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return inputs on the model's device, pixels in its type."""
         return {
             name: value.to(self._model.device, self._model.dtype if name.startswith("pixel_values") else None)
             for name, value in inputs.items()

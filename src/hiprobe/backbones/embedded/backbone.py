@@ -16,19 +16,16 @@ from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.base import BackboneInfo, Pooling, check_request
 from hiprobe.backbones.embedded.assembly import FINGERPRINT, TRAINED
-from hiprobe.backbones.embedded.frames import FrameCache
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.embedded.vision import normalise
+from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.pooling import pool_layers
 from hiprobe.backbones.prompts import check_prompt
 from hiprobe.errors import BackboneError
 
 NAME = "embedded"
-
-KEPT_FRAMES = 64
-"""Frames whose features are kept, 28 MB: a batch of overlapping segments and the one before."""
 
 UNTRAINED = (
     "The embedded backbone's projector is closed-form and untrained: its hidden states can be probed, but the text "
@@ -92,7 +89,8 @@ class EmbeddedBackbone:
         text = model.config.text_config
         self._model = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
-        self._frames = FrameCache(self._encode, KEPT_FRAMES)
+        self.frames: FrameCache[int] = FrameCache()
+        """What is known of the last frames."""
         self._info = BackboneInfo(
             name=NAME,
             fingerprint=FINGERPRINT,
@@ -199,12 +197,20 @@ class EmbeddedBackbone:
         ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
         return torch.as_tensor(ids)[0]
 
+    @torch.inference_mode()
     def _tokens(self, frames: NDArray[np.uint8], telling: bool) -> VisualTokens:
-        segment = self._model.model.segment_tokens(self._frames.features(frames), telling)
-        return VisualTokens(segment.tokens, segment.motion)
+        model, (batch, count) = self._model.model, frames.shape[:2]
+        flat = frames.reshape(batch * count, *frames.shape[2:])
 
-    def _encode(self, frames: NDArray[np.uint8]) -> dict[int, torch.Tensor]:
-        return self._model.model.block_features(normalise(frames, self._model.get_input_embeddings().weight))
+        def encode(places: list[int]) -> dict[int, torch.Tensor]:
+            pixels = normalise(flat[places][None], self._model.get_input_embeddings().weight)
+            return {block: value[0] for block, value in model.block_features(pixels).items()}
+
+        features = self.frames.features([frame_key([frame]) for frame in flat], encode)
+        segment = model.segment_tokens(
+            {b: value.unflatten(0, (batch, count)) for b, value in features.items()}, telling
+        )
+        return VisualTokens(segment.tokens, segment.motion)
 
     def _embed(self, ids: torch.Tensor, visual: VisualTokens) -> torch.Tensor:
         """Return the embeddings (B, N, D) of the prompt, with visual tokens in their places."""

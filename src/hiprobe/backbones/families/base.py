@@ -15,6 +15,7 @@ import transformers
 from numpy.typing import NDArray
 from packaging.version import Version
 from transformers import AutoImageProcessor, AutoTokenizer
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from hiprobe.backbones.prompts import chat_template, check_prompt
 from hiprobe.errors import BackboneError
@@ -38,6 +39,10 @@ class Prepared:
     inputs: dict[str, torch.Tensor]
     visual: torch.Tensor
     steps: int
+
+
+Features = dict[str, torch.Tensor]
+"""What a frame, or a step of time, becomes before the language model: by name, (tokens, width) each."""
 
 
 class Family(ABC):
@@ -71,6 +76,8 @@ class Family(ABC):
     """To be raised when a family prepares frames in another way than before: probes are valid for one version."""
     way: ClassVar[str] = "images"
     """How frames enter: probes of one way are not valid for the other."""
+    modality: ClassVar[str] = "image"
+    """What the model takes frames for: ``image`` or ``video``."""
 
     def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
         self._check_packages(folder)
@@ -102,6 +109,32 @@ class Family(ABC):
     @abstractmethod
     def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
         """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart."""
+
+    def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]] | None:
+        """Divide the pixels of a segment into those of each step of time, where each is encoded by itself.
+
+        Overlapping segments then share what their common steps become. By default None: segments are encoded whole.
+
+        Returns
+        -------
+        list of dict, optional
+            Arguments of the model's ``get_image_features`` or ``get_video_features``, that can be concatenated along
+            the first axis with those of other steps.
+        """
+        return None
+
+    def encode(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Features:
+        """Encode steps of time, one or more, with the model: each of the features is (steps, tokens, width)."""
+        return {"tokens": torch.stack(tuple(self.run_encoder(model, units).pooler_output))}
+
+    def run_encoder(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Any:
+        """Return the model's own output for steps of time; its entries, a list or a tensor of them, are the steps'."""
+        inputs = {name: torch.cat([unit[name] for unit in units]) for name in units[0]}
+        return getattr(model, f"get_{self.modality}_features")(**inputs, return_dict=True)
+
+    def encoded(self, features: Features, segments: int) -> Any:
+        """Turn the features of all steps of so many segments into the output that the model would have made of them."""
+        return BaseModelOutputWithPooling(pooler_output=features["tokens"])  # type: ignore[arg-type]
 
     def reading(self) -> dict[str, Any]:
         """Return what decides the hidden states beside configuration and weights, as JSON holds it."""
@@ -156,6 +189,12 @@ def expand(text: str, placeholder: str, replacements: Sequence[str]) -> str:
             "not this family's; take the checkpoint in its original Hugging Face form."
         )
     return pieces[0] + "".join(r + piece for r, piece in zip(replacements, pieces[1:], strict=True))
+
+
+def divided(inputs: dict[str, torch.Tensor], names: Sequence[str], steps: int) -> list[dict[str, torch.Tensor]]:
+    """Divide tensors, (steps, ...) or (1, steps, ...), into those of each step: (1, ...) or (1, 1, ...)."""
+    rows = {name: inputs[name] if len(inputs[name]) == steps else inputs[name].transpose(0, 1) for name in names}
+    return [{name: value[step : step + 1] for name, value in rows.items()} for step in range(steps)]
 
 
 def has_torchvision() -> bool:

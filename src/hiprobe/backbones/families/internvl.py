@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones.families.base import Family, Prepared, expand, square
+from hiprobe.backbones.families.base import Family, Prepared, divided, expand, square
 
 _IMAGE = "<IMG_CONTEXT>"
 
@@ -31,3 +32,7 @@ class InternVL(Family):
         series = "\n".join(f"Frame{number}: {tile}" for number in range(1, len(frames) + 1))
         text = expand(self.render(["video"], prompt), "<video>", [series])
         return self.tokenize(text, self.config.image_token_id, len(frames), pixel_values=pixels)
+
+    def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
+        """See :meth:`Family.units`: a tile is encoded by itself."""
+        return divided(prepared.inputs, ["pixel_values"], prepared.steps)

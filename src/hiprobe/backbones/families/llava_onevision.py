@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones.families.base import Family, Prepared, expand, square
+from hiprobe.backbones.families.base import Family, Features, Prepared, divided, expand, square
+
+_NEWLINE = 1
+"""Tokens after the frames of a video."""
 
 
 class LlavaOnevision(Family):
@@ -17,6 +22,7 @@ class LlavaOnevision(Family):
     name = "LLaVA-OneVision"
     model_types = ("llava_onevision",)
     way = "video"
+    modality = "video"
 
     def size(self) -> tuple[int, int]:
         """See :meth:`Family.size`: that of the vision tower, 384 px."""
@@ -32,13 +38,22 @@ class LlavaOnevision(Family):
         # With one place to cut at, the image processor gives the whole frame and then that one crop: the first is it.
         seen = self.processor(images=list(frames), image_grid_pinpoints=[[height, width]], return_tensors="pt")
         pixels = seen["pixel_values"][:, 0][None]
-        newline = 1
-        tokens = len(frames) * math.ceil(self._side() / 2) ** 2 + newline
+        tokens = len(frames) * math.ceil(self._side() / 2) ** 2 + _NEWLINE
         text = expand(self.render(["video"], prompt), "<video>", ["<video>" * tokens])
         prepared = self.tokenize(text, self.config.video_token_id, len(frames), pixel_values_videos=pixels)
         visual = prepared.visual.clone()
-        visual[visual.nonzero()[-newline:, 0]] = False
+        visual[visual.nonzero()[-_NEWLINE:, 0]] = False
         return replace(prepared, visual=visual)
+
+    def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
+        """See :meth:`Family.units`: a frame is encoded by itself, as a video of one."""
+        return divided(prepared.inputs, ["pixel_values_videos"], prepared.steps)
+
+    def encoded(self, features: Features, segments: int) -> Any:
+        """See :meth:`Family.encoded`: the newline at the end of each frame's tokens is left out but for the last's."""
+        tokens = features["tokens"].unflatten(0, (segments, -1))
+        frames = tokens[:, :, :-_NEWLINE].flatten(1, 2)
+        return super().encoded({"tokens": torch.cat([frames, tokens[:, -1, -_NEWLINE:]], dim=1)}, segments)
 
     def _side(self) -> int:
         vision = self.config.vision_config

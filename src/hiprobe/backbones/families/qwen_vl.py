@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoImageProcessor, AutoProcessor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
-from hiprobe.backbones.families.base import Family, Prepared, expand, has_torchvision
+from hiprobe.backbones.families.base import Family, Features, Prepared, expand, has_torchvision
 
 _SIDE = 448
 """Pixels of a frame's side: the processors would take any size; this gives as many tokens as other families'."""
@@ -30,6 +32,7 @@ class Qwen25VL(Family):
 
     def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
         self.way = "video" if has_torchvision() else "images"  # type: ignore[misc]
+        self.modality = "video" if has_torchvision() else "image"  # type: ignore[misc]
         super().__init__(folder, config, trust_remote_code)
 
     def build_processor(self, folder: Path, **kwargs: Any) -> Any:
@@ -53,6 +56,18 @@ class Qwen25VL(Family):
     def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
         """See :meth:`Family.prepare`; as video, the interval reaches the model by M-RoPE or as text."""
         return self._video(frames, interval, prompt) if self.way == "video" else self._images(frames, prompt)
+
+    def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
+        """See :meth:`Family.units`: attention in the vision tower stays within a step of the grid."""
+        video = self.way == "video"
+        pixels, grid = ("pixel_values_videos", "video_grid_thw") if video else ("pixel_values", "image_grid_thw")
+        rows = prepared.inputs[pixels].chunk(prepared.steps)
+        one = torch.cat([torch.ones(1, 1, dtype=torch.long), prepared.inputs[grid][:1, 1:]], dim=1)
+        return [{pixels: part, grid: one} for part in rows]
+
+    def encoded(self, features: Features, segments: int) -> Any:
+        """See :meth:`Family.encoded`."""
+        return BaseModelOutputWithPooling(pooler_output=features["tokens"].unbind())  # type: ignore[arg-type]
 
     def _video(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
         count, rate = len(frames), 1 / interval
@@ -103,3 +118,14 @@ class Qwen3VL(Qwen25VL):
         The model's first processors did the same; that of transformers 5.23 would leave markers within markers.
         """
         return super().render(parts, prompt).replace(f"<|vision_start|>{_VIDEO}<|vision_end|>", _VIDEO)
+
+    def encode(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Features:
+        """See :meth:`Family.encode`; some of the decoder's blocks are given features of their own (deepstack)."""
+        found = self.run_encoder(model, units)
+        deep = {f"deepstack {index}": torch.stack(part) for index, part in enumerate(found.deepstack_features)}
+        return {"tokens": torch.stack(found.pooler_output), **deep}
+
+    def encoded(self, features: Features, segments: int) -> Any:
+        """See :meth:`Family.encoded`."""
+        tokens, *deep = (value.unbind() for value in features.values())
+        return BaseModelOutputWithDeepstackFeatures(pooler_output=tokens, deepstack_features=deep)  # type: ignore[arg-type]

@@ -6,10 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from transformers.models.smolvlm import processing_smolvlm as native
 
-from hiprobe.backbones.families.base import Family, Prepared, expand, square
+from hiprobe.backbones.families.base import Family, Prepared, divided, expand, square
 
 _IMAGE, _AROUND, _WHOLE = "<image>", "<fake_token_around_image>", "<global-img>"
 
@@ -54,6 +55,10 @@ class SmolVLM(Family):
             pixel_values=seen["pixel_values"],
             pixel_attention_mask=seen["pixel_attention_mask"],
         )
+
+    def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
+        """See :meth:`Family.units`: an image is encoded by itself."""
+        return divided(prepared.inputs, ["pixel_values", "pixel_attention_mask"], prepared.steps)
 
     def build_template(self, folder: Path) -> str:
         """See :meth:`Family.build_template`: checkpoints' own know no video, so the library takes this one."""
