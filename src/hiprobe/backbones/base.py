@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from hiprobe.errors import UsageError
+
+if TYPE_CHECKING:  # the command line reads this module before it knows whether there is anything to compute
+    import numpy as np
+    from numpy.typing import NDArray
 
 Pooling = Literal["last", "visual", "motion"]
 """How the hidden states of one segment's tokens become one vector at a layer.
@@ -126,7 +127,7 @@ class Backbone(Protocol):
 
 def check_request(info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str) -> None:
     """Raise UsageError unless a backbone with these facts can serve the request."""
-    if frames.ndim != 5 or frames.dtype != np.uint8 or frames.shape[2:] != (*info.frame_size, 3):
+    if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*info.frame_size, 3):
         raise UsageError(
             f"Frames of shape {frames.shape} and type {frames.dtype}: the {info.name} backbone takes uint8 "
             f"(B, K, {info.frame_size[0]}, {info.frame_size[1]}, 3)."

@@ -1,4 +1,7 @@
-"""What a person sees while a command runs and when it is done."""
+"""What a person sees while a command runs and when it is done.
+
+rich is imported where it is needed: `hiprobe --help` prints nothing of this.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from hiprobe.features import Progress
@@ -27,12 +24,16 @@ class Printer:
     """Prints to the terminal, plainly where there is none, and nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+
         self._quiet = quiet
         self._terminal = sys.stdout.isatty()
         self._console = Console(quiet=quiet, highlight=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
         """Print a line as it is: file names may hold brackets, which are no markup."""
+        from rich.text import Text
+
         self._console.print(Text(text))
 
     def warnings(self, sentences: Sequence[str]) -> None:
@@ -48,6 +49,9 @@ class Printer:
         elif not self._terminal:
             yield _PlainProgress(self)
         else:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -95,6 +99,9 @@ class Printer:
             for row in (head, *rows):
                 self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
             return
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(*head)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
