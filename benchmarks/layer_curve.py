@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.extraction import Remembering, hidden_states
 from hiprobe.backbones import Pooling
-from hiprobe.backbones.embedded.assembly import TRAINED
+from hiprobe.backbones.embedded.recipe import TRAINED
 from hiprobe.datasets import LabelledVideo
 from hiprobe.probing import fit_scorer, group_folds, layer_auc, saliency
 

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["surv_fight", "ucsd_ped2"], help="one of the two")
     options = parser.parse_args()
     measures = {"surv_fight": measure_surv_fight, "ucsd_ped2": measure_ucsd_ped2}
-    backbone: Any = Remembering(load_backbone(report=print))
+    backbone: Any = Remembering(load_backbone(report=print).loaded)
     for name, measure in measures.items():
         if options.only in (None, name):
             numbers = measure(read_videos(options.data / name), backbone, options.work)

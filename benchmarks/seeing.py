@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["scenes", "text", "layers", "cost"], help="one of them")
     parser.add_argument("--per-class", type=int, default=PER_CLASS, help="abnormal clips to draw, and normal ones")
     options = parser.parse_args()
-    alone = load_backbone(report=print)
+    alone = load_backbone(report=print).loaded
     measures = {
         "cost": lambda: measure_cost(alone),
         "scenes": lambda: measure_scenes(alone, options.per_class, options.work),

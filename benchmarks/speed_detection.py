@@ -85,14 +85,14 @@ def measure_detection(video: Path) -> dict[str, Any]:
     what each takes is the sum over batches of the median over rounds.
     """
     layer = load_starter(DEFAULT_STARTER).layer
-    slow, size = load_backbone(report=print), largest_batch("cpu")
+    slow, size = load_backbone(report=print).loaded, largest_batch("cpu")
     segments = list(iter_segments(open_video(video), Sampling(), slow.info.frame_size))
     batches = [segments[i : i + size] for i in range(0, len(segments), size)]
     a, b = torch.rand(PRODUCT, PRODUCT), torch.rand(PRODUCT, PRODUCT)
     times: dict[str, list[list[float]]] = {"naive": [], "ours": [], "product": []}
     encoded, differences = 0, []
     for _ in range(ROUNDS):
-        fast: Any = load_backbone()  # nothing of the last round is remembered
+        fast: Any = load_backbone().loaded  # nothing of the last round is remembered
         rows: dict[str, list[float]] = {name: [] for name in times}
         for batch in batches:
             rows["product"].append(timed(torch.mm, a, b)[0])
@@ -109,7 +109,7 @@ def measure_detection(video: Path) -> dict[str, Any]:
     flops = needed_flops(slow, encoded, len(segments), layer)
     # The counter knows attention only as the products that it is made of.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        fresh: Any = load_backbone()
+        fresh: Any = load_backbone().loaded
         for batch in batches:
             ours(fresh, batch, layer)
     machine = len(batches) * 2 * PRODUCT**3 / total["product"]

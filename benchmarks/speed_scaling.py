@@ -83,7 +83,7 @@ def run_one(video: Path, length: float = 2.0, stride: float = 1.0, frames: int =
 def _extract(video: Path, sampling: Sampling) -> dict[str, float]:
     import resource
 
-    backbone: Any = load_backbone()
+    backbone: Any = load_backbone().loaded
     layer = load_starter(DEFAULT_STARTER).layer
     spec = FeatureSpec(sampling, DEFAULT_PROMPT, backbone.info.fingerprint, (layer,), "last")
     busy, read = 0.0, backbone.hidden_states
@@ -152,7 +152,7 @@ def _batches(video: Path, rounds: int = 3) -> dict[int, float]:
     taken: dict[int, list[float]] = {1: [], 2: [], 4: [], 8: [], 16: []}
     for _ in range(rounds):
         for size, times in taken.items():
-            backbone, began = load_backbone(), time.perf_counter()
+            backbone, began = load_backbone().loaded, time.perf_counter()
             for start in range(0, len(segments), size):
                 ours(backbone, segments[start : start + size], layer)
             times.append((time.perf_counter() - began) / len(segments))

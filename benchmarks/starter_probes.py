@@ -310,7 +310,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states")
     parser.add_argument("--only", choices=[recipe.name for recipe in RECIPES], help="one of them")
     options = parser.parse_args()
-    backbone = load_backbone(report=print)
+    backbone = load_backbone(report=print).loaded
     for recipe in RECIPES:
         if options.only not in (None, recipe.name):
             continue

@@ -28,9 +28,13 @@ class FakeBackbone:
             pooling="visual",
             warnings=("fake text",),
         )
+        self.loads = 0
         self.batches = 0
         self.segments = 0
         self.asked: list[tuple[int, ...]] = []
+
+    def load(self) -> None:
+        self.loads += 1
 
     def hidden_states(
         self,

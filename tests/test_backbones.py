@@ -236,7 +236,7 @@ def test_weights_that_are_missing_are_not_left_random(folder: Path, tmp_path: Pa
     del weights[name]
     save_file(weights, damaged / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(BackboneError, match=r"lacks 1 weights, .*layers\.1\.mlp\.down_proj"):
-        load_backbone(str(damaged))
+        load_backbone(str(damaged)).load()
 
 
 def test_a_damaged_tokenizer_is_noticed_before_the_model_runs(folder: Path, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_options_that_need_a_gpu_say_so(folder: Path) -> None:
         with pytest.raises(UsageError, match="GPU"):
             load_backbone(str(folder), options=options)
     with pytest.raises(UsageError, match="--device 'mps': cannot be used"):
-        load_backbone(str(folder), options=LoadOptions(device="mps"))
+        load_backbone(str(folder), options=LoadOptions(device="mps")).load()
     with pytest.raises(UsageError, match="give cpu, cuda"):
         load_backbone(str(folder), options=LoadOptions(device="gpu"))
     with pytest.raises(UsageError, match="dtype 'int8'"):

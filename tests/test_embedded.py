@@ -109,7 +109,7 @@ def test_orthonormal_maps_keep_angles_and_norms_exactly_everywhere() -> None:
 
 @pytest.fixture(scope="module")
 def real() -> EmbeddedBackbone:
-    backbone = load_backbone()
+    backbone = load_backbone().loaded
     assert isinstance(backbone, EmbeddedBackbone)
     return backbone
 

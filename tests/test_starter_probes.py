@@ -49,7 +49,7 @@ def starters(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("starter", SHIPPED, ids=lambda starter: starter.name)
 def test_what_ships_is_small_of_the_embedded_backbone_and_names_no_path(starter: StarterProbe) -> None:
-    from hiprobe.backbones.embedded.assembly import FINGERPRINT
+    from hiprobe.backbones.embedded.recipe import FINGERPRINT
 
     probe = Probe.load(starter.path)
     assert probe.context.fingerprint == FINGERPRINT, "make it again: python -m benchmarks.starter_probes"

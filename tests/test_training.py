@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hiprobe.backbones.embedded.assembly import OBSERVING
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.projection import closed_form_projector
+from hiprobe.backbones.embedded.recipe import OBSERVING
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.pipeline import DEFAULT_PROMPT
 from tests.tiny import tiny_motion_internvl

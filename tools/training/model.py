@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, LlamaConfig
 
-from hiprobe.backbones.embedded.assembly import OBSERVING, embedded_folder, untrained_projector
+from hiprobe.backbones.embedded.assembly import embedded_folder, model_config, untrained_projector
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration, StreamProjector
+from hiprobe.backbones.embedded.recipe import OBSERVING
 from hiprobe.backbones.registry import cache_folder
 
 TEXT_WIDTH = 576  # of SmolLM2-135M
@@ -16,7 +17,8 @@ TEXT_WIDTH = 576  # of SmolLM2-135M
 
 def untrained(seed: int = 0) -> tuple[Any, StreamProjector]:
     """A model without weights, for what needs none (its streams), and the projector that training starts from."""
-    config = OBSERVING.config(LlamaConfig(hidden_size=TEXT_WIDTH, num_attention_heads=9, num_key_value_heads=3), 0)
+    text = LlamaConfig(hidden_size=TEXT_WIDTH, num_attention_heads=9, num_key_value_heads=3)
+    config = model_config(OBSERVING, text, 0)
     with torch.device("meta"):
         model = MotionInternVLForConditionalGeneration(config)
     return model, untrained_projector(OBSERVING, config, seed)

@@ -77,6 +77,10 @@ class Backbone(Protocol):
         """The facts of this backbone."""
         ...
 
+    def load(self) -> None:
+        """Get ready to run, which may take long the first time; facts are known without it."""
+        ...
+
     def hidden_states(
         self,
         frames: NDArray[np.uint8],

@@ -15,12 +15,13 @@ from transformers import PreTrainedModel
 
 from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, Pooling, check_request
 from hiprobe.backbones.checkpoint import find_checkpoint, read_config
+from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import Family, Prepared, find_family
 from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import LayerReader
-from hiprobe.backbones.loading import load_config, load_model
+from hiprobe.backbones.loading import check_placing, load_config, load_model
 from hiprobe.backbones.motion import departure
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.pooling import pool_layers
@@ -80,6 +81,9 @@ class HuggingFaceBackbone:
     def model(self) -> Any:
         """The model itself."""
         return self._model
+
+    def load(self) -> None:
+        """See :meth:`hiprobe.backbones.base.Backbone.load`: an instance is ready."""
 
     @torch.inference_mode()
     def hidden_states(
@@ -217,7 +221,16 @@ def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
 def load_checkpoint(
     name: str, options: LoadOptions, depth: int | None = None, report: Callable[[str], None] = lambda _: None
 ) -> HuggingFaceBackbone:
-    """Load a checkpoint, or its first ``depth`` decoder blocks alone.
+    """Load a checkpoint, or its first ``depth`` decoder blocks alone; parameters and errors are open_checkpoint's."""
+    loaded = open_checkpoint(name, options, depth, report).loaded
+    assert isinstance(loaded, HuggingFaceBackbone)
+    return loaded
+
+
+def open_checkpoint(
+    name: str, options: LoadOptions, depth: int | None = None, report: Callable[[str], None] = lambda _: None
+) -> Deferred:
+    """Open a checkpoint; its model, or the first ``depth`` decoder blocks alone, are loaded when it first runs.
 
     Parameters
     ----------
@@ -236,7 +249,8 @@ def load_checkpoint(
     UsageError
         If the name, the depth or an option is wrong.
     BackboneError
-        If it cannot be fetched, loaded or probed.
+        If it cannot be fetched, or its configuration or processors not read. Loading raises this too, if the weights
+        do not fit or the model cannot be probed.
     """
     if options.trust_remote_code:
         report(f"warning: code that comes with {name} may run with all your rights (--trust-remote-code)")
@@ -257,12 +271,16 @@ def load_checkpoint(
         pooling="last",
         tokens_per_frame=family.tokens_per_frame(),
         depth=cut,
+        device=str(check_placing(options)),
+        memory=None if options.batch_memory is None else int(options.batch_memory * 1e9),
     )
-    report(f"loading {name}" + (f" up to layer {cut} of {info.layers}" if cut else ""))
-    model = load_model(folder, options, cut)
-    memory = None if options.batch_memory is None else int(options.batch_memory * 1e9)
-    info = replace(info, device=str(model.device), memory=memory)
-    return HuggingFaceBackbone(model, family, info, lambda: load_model(folder, options))
+
+    def load(depth: int | None) -> HuggingFaceBackbone:
+        report(f"loading {name}" + (f" up to layer {depth} of {info.layers}" if depth else ""))
+        model = load_model(folder, options, depth)
+        return HuggingFaceBackbone(model, family, replace(info, depth=depth), lambda: load_model(folder, options))
+
+    return Deferred(info, lambda: load(cut), lambda: load(None))
 
 
 def _same_lengths(prepared: Sequence[Prepared]) -> list[list[Prepared]]:

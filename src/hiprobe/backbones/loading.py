@@ -91,6 +91,12 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
     return _placed(model, options)
 
 
+def check_placing(options: LoadOptions) -> torch.device:
+    """Return the device that a model will start on. Raises UsageError if an option needs what is not there."""
+    _placing(options)
+    return _device(options)
+
+
 def cut_config(config: Any, depth: int) -> None:
     """Change a configuration to the first ``depth`` decoder blocks."""
     text = config.get_text_config(decoder=True)

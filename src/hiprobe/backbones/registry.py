@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from hiprobe.backbones.base import Backbone
+from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.options import LoadOptions
 
 EMBEDDED = "embedded"
@@ -25,8 +26,8 @@ def load_backbone(
     report: Callable[[str], None] = lambda _: None,
     options: LoadOptions = LoadOptions(),  # noqa: B008 - frozen
     depth: int | None = None,
-) -> Backbone:
-    """Load a backbone.
+) -> Deferred:
+    """Return a backbone. It is loaded when it first runs: what features are kept already needs no model.
 
     Parameters
     ----------
@@ -45,14 +46,20 @@ def load_backbone(
     UsageError
         If there is no such backbone, or an option does not fit.
     BackboneError
-        If it cannot be fetched, assembled or loaded.
+        If a checkpoint cannot be fetched or read. What is wrong with weights shows when the backbone first runs.
     """
-    # torch and transformers take seconds to import: not before a backbone is really wanted.
     if name == EMBEDDED:
-        from hiprobe.backbones.embedded.assembly import embedded_folder
-        from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+        from hiprobe.backbones.embedded.recipe import INFO
 
-        return EmbeddedBackbone(embedded_folder(cache_folder(), report))
-    from hiprobe.backbones.huggingface import load_checkpoint
+        return Deferred(INFO, lambda: _load_embedded(report))
+    # torch and transformers take seconds to import: not before a backbone is really wanted.
+    from hiprobe.backbones.huggingface import open_checkpoint
 
-    return load_checkpoint(name, options, depth, report)
+    return open_checkpoint(name, options, depth, report)
+
+
+def _load_embedded(report: Callable[[str], None]) -> Backbone:
+    from hiprobe.backbones.embedded.assembly import embedded_folder
+    from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+
+    return EmbeddedBackbone(embedded_folder(cache_folder(), report))

@@ -288,6 +288,7 @@ class _Run:
             self._finish(item.video, writer)
 
     def _run_batch(self, writer: ThreadPoolExecutor) -> None:
+        self._backbone.load()
         size = self._batches.size
         pieces, self._waiting = self._waiting[:size], self._waiting[size:]
         names = ", ".join(dict.fromkeys(str(self._jobs[piece.video][0]) for piece in pieces))

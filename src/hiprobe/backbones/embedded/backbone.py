@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,15 @@ from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.base import BackboneInfo, Pooling, check_request
-from hiprobe.backbones.embedded.assembly import FINGERPRINT, TRAINED
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
+from hiprobe.backbones.embedded.recipe import INFO, NAME
 from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.pooling import pool_layers
 from hiprobe.backbones.prompts import check_prompt
 from hiprobe.errors import BackboneError
-
-NAME = "embedded"
-
-UNTRAINED = (
-    "The embedded backbone's projector is closed-form and untrained: its hidden states can be probed, but the text "
-    "that it generates does not describe the video; do not rely on explanations."
-)
-
-SMALL = (
-    "The embedded backbone is small and was trained on generated scenes: its explanations are often wrong in details "
-    "and sometimes altogether; look at the video before relying on one."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,20 +73,16 @@ class EmbeddedBackbone:
         finally:
             transformers_logging.set_verbosity(quiet)
             transformers_logging.enable_progress_bar()
-        height, width = model.config.vision_config.image_size
         text = model.config.text_config
         self._model = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
         self.frames: FrameCache[int] = FrameCache()
         """What is known of the last frames."""
-        self._info = BackboneInfo(
-            name=NAME,
-            fingerprint=FINGERPRINT,
+        self._info = replace(
+            INFO,
             layers=text.num_hidden_layers,
             width=text.hidden_size,
-            frame_size=(height, width),
-            pooling="last",
-            warnings=(SMALL if TRAINED else UNTRAINED,),
+            frame_size=tuple(model.config.vision_config.image_size),
         )
 
     @property
@@ -116,6 +100,9 @@ class EmbeddedBackbone:
     def telling_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
         """Turn frames into what text is generated from: the streams, and the slots if there is an observer."""
         return self._tokens(frames, telling=True)
+
+    def load(self) -> None:
+        """See :meth:`hiprobe.backbones.base.Backbone.load`: an instance is ready."""
 
     @torch.inference_mode()
     def hidden_states(
