@@ -124,25 +124,54 @@ def measure_long(video: Path, work: Path, minutes: Sequence[float] = (10, 60)) -
     return rows
 
 
-def measure_scaling(video: Path, work: Path) -> dict[str, Any]:
-    """Print and return the cost against length, K and overlap, and against batch."""
-    path = {length: make_long(video, work / f"long-{length}s.mp4", length) for length in (30, 60, 120)}
-    runs = {f"{open_video(file).info.duration:.0f} s of video": (file, 2.0, 1.0, 8) for file in path.values()}
-    runs |= {f"K = {frames}": (path[30], 2.0, 1.0, frames) for frames in (2, 4, 8, 16)}
-    runs |= {f"overlap {1 - stride / 2:.0%}": (path[30], 2.0, stride, 8) for stride in (2.0, 1.0, 0.5, 0.25)}
-    rows = {}
+def measure_scaling(video: Path, work: Path) -> dict[str, dict[str, Any]]:
+    """Print, draw and return the cost against length, K and overlap, and against batch."""
+    minute, *longer = (make_long(video, work / f"long-{length}s.mp4", length) for length in (30, 60, 90, 150))
+    lengths = {f"{open_video(path).info.duration:.0f}": (path, 2.0, 1.0, 8) for path in (minute, *longer)}
+    runs = {
+        "length": lengths,
+        "K": {f"{frames}": (minute, 2.0, 1.0, frames) for frames in (1, 2, 4, 8, 16)},
+        "overlap": {f"{100 - 50 * stride:g}": (minute, 2.0, stride, 8) for stride in (2.0, 1.0, 0.5, 0.25)},
+    }
+    rows: dict[str, dict[str, Any]] = {axis: {} for axis in runs}
     print("\n| run | segments | frames encoded | s a second of video | s a segment |\n| --- | --- | --- | --- | --- |")
-    for name, given in runs.items():
-        found = rows[name] = run_one(*given)
-        print(
-            f"| {name} | {found['segments']:.0f} | {found['frames_encoded']:.0f} | "
-            f"{found['seconds'] / found['seconds_of_video']:.3f} | {found['seconds'] / found['segments']:.3f} |",
-            flush=True,
-        )
-    rows["batch"] = _batches(path[30])
+    for axis, values in runs.items():
+        for value, given in values.items():
+            found = rows[axis][value] = run_one(*given)
+            print(
+                f"| {axis} {value} | {found['segments']:.0f} | {found['frames_encoded']:.0f} | "
+                f"{found['seconds'] / found['seconds_of_video']:.3f} | {found['seconds'] / found['segments']:.3f} |",
+                flush=True,
+            )
+    rows["batch"] = {f"{size}": {"a_segment": taken} for size, taken in _batches(minute).items()}
     print("\n| batch | s a segment |\n| --- | --- |")
-    print("\n".join(f"| {size} | {taken:.3f} |" for size, taken in rows["batch"].items()))
+    print("\n".join(f"| {size} | {found['a_segment']:.3f} |" for size, found in rows["batch"].items()))
+    _draw(rows, work)
     return rows
+
+
+def _draw(rows: dict[str, dict[str, Any]], work: Path) -> None:
+    """Draw each of the costs as a figure of its own, ``speed-AXIS.svg``."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = {
+        "length": "length of the video, s",
+        "K": "frames a segment (K)",
+        "overlap": "overlap of segments, %",
+        "batch": "segments a batch",
+    }
+    for axis, found in rows.items():
+        values = [float(value) for value in found]
+        each = [row.get("a_segment") or row["seconds"] for row in found.values()]
+        figure, plot = pyplot.subplots(figsize=(4.5, 3), layout="constrained")
+        plot.plot(values, each, "o-")
+        plot.set(xlabel=names[axis], ylabel="s a segment" if axis == "batch" else "s in all", ylim=(0, None))
+        plot.grid(alpha=0.3)
+        figure.savefig(work / f"speed-{axis}.svg", metadata={"Date": None})
+        pyplot.close(figure)
 
 
 def _batches(video: Path, rounds: int = 3) -> dict[int, float]:

@@ -69,7 +69,9 @@ def test_an_error_of_loading_does_not_name_a_video(tmp_path: Path) -> None:
 
 
 def test_the_facts_of_the_embedded_backbone_need_no_torch() -> None:
-    code = "from hiprobe.backbones import load_backbone; import sys; load_backbone().info; print('torch' in sys.modules)"
+    code = (
+        "from hiprobe.backbones import load_backbone; import sys; load_backbone().info; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     assert load_backbone().info.name == "embedded"
