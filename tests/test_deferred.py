@@ -33,9 +33,8 @@ def test_it_is_loaded_once_and_only_when_it_runs() -> None:
     deferred = Deferred(FakeBackbone().info, load)
     assert deferred.info.width == FakeBackbone().info.width and not load.made
     frames = np.zeros((2, 3, *deferred.info.frame_size, 3), np.uint8)
-    for _ in range(2):
-        found = deferred.hidden_states(frames, "What?", [1, 2], "visual")
-    assert np.array_equal(found, FakeBackbone().hidden_states(frames, "What?", [1, 2], "visual"))
+    found = [deferred.hidden_states(frames, "What?", [1, 2], "visual") for _ in range(2)]
+    assert np.array_equal(found[1], FakeBackbone().hidden_states(frames, "What?", [1, 2], "visual"))
     assert deferred.generate(frames[0], "What?", 3) == "dark"
     assert len(load.made) == 1 and deferred.loaded is load.made[0]
 
