@@ -1,0 +1,97 @@
+"""``layers``: what each layer is worth, by every measure there is, with bootstrap bands."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from hiprobe.probing import probe_layers, saliency
+from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.protocol import Bootstrap, StudySettings, at_layer, band, held_out_scores
+from hiprobe.studies.result import Line, Plot, StudyResult, Table
+
+_DRAWS = 100
+"""Resamples of the saliency metrics, each a pass over all segments."""
+
+
+def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResult:
+    """Measure D_KL, LDR, H, S, silhouette and AUC of each layer; draw them, and maps of four layers."""
+    found = probe_layers(corpus.states, corpus.labels, corpus.groups, corpus.layers, seed=settings.seed)
+    metrics = {"D_KL": found.d_kl, "LDR": found.ldr, "H": found.entropy, "S": found.combined}
+    resampled = _resampled(corpus, settings.seed)
+    resamples = Bootstrap(corpus, settings.draws, settings.seed)
+    auc, auc_bands = [], []
+    for index in range(len(corpus.layers)):
+        fit = at_layer(lambda *_, chosen=index: chosen)
+        scores = [held_out_scores(corpus, fit, seed) for seed in settings.seeds]
+        auc.append(float(np.mean([corpus.auc(each) for each in scores])))
+        auc_bands.append(band(resamples.mean_aucs(scores)))
+    best = int(np.argmax(auc))
+    table = Table(
+        "Each layer",
+        ("layer", *metrics, "wins of bootstraps", "silhouette", "segment AUC", "frame AUC"),
+        tuple(
+            (layer, *(float(values[i]) for values in metrics.values()), float(found.stability[i]),
+             float(found.silhouette[i]), float(found.cv_auc[i]), auc[i])
+            for i, layer in enumerate(corpus.layers)
+        ),
+    )  # fmt: skip
+    plots = [
+        _curve(corpus, name, values, [band(column) for column in resampled[name].T], found.layer)
+        for name, values in metrics.items()
+    ]
+    plots.append(_curve(corpus, "silhouette", found.silhouette, None, found.layer))
+    plots.append(_curve(corpus, "frame AUC", np.array(auc), auc_bands, found.layer))
+    shown = dict.fromkeys((corpus.layers[0], found.layer, corpus.layers[best], corpus.layers[-1]))
+    plots += [plot for layer in shown for plot in _maps(corpus, layer, settings.seed)]
+    notes = (
+        f"l* by DLSP is layer {found.layer}, where frame AUC is {auc[corpus.layers.index(found.layer)]:.3f}; the "
+        "highest, "
+        f"{auc[best]:.3f}, is at layer {corpus.layers[best]}; the last layer has {auc[-1]:.3f}. The peak is "
+        "seen on the "
+        "very videos that it is read off, so it flatters; the dlsp study chooses within the fitting folds.",
+        "D_KL, LDR, H and S are of all labelled segments; bands: 95%, resamples of groups. Frame AUC: held-out videos, "
+        f"cross-validated by group, C chosen within the fitting folds, mean of {settings.repeats} repeats.",
+        *found.notes,
+    )
+    return StudyResult("layers", (corpus.name,), (table,), tuple(plots), notes)
+
+
+def _resampled(corpus: Corpus, seed: int) -> dict[str, FloatArray]:
+    """Return each saliency metric in resamples of groups: (draws, layers)."""
+    random = np.random.default_rng(seed)
+    names = np.unique(corpus.groups)
+    members = {name: np.flatnonzero(corpus.groups == name) for name in names}
+    curves: dict[str, list[FloatArray]] = {"D_KL": [], "LDR": [], "H": [], "S": []}
+    while len(curves["S"]) < _DRAWS:
+        rows = np.concatenate([members[name] for name in random.choice(names, len(names))])
+        if min(corpus.labels[rows].sum(), (~corpus.labels[rows]).sum()) < 2:
+            continue
+        found = saliency(corpus.states[rows], corpus.labels[rows], layers=corpus.layers)
+        for name, values in zip(curves, (found.d_kl, found.ldr, found.entropy, found.combined), strict=True):
+            curves[name].append(values)
+    return {name: np.stack(values) for name, values in curves.items()}
+
+
+def _curve(corpus: Corpus, name: str, values: FloatArray, bands: list[tuple[float, float]] | None, mark: int) -> Plot:
+    low, high = zip(*bands, strict=True) if bands else (None, None)
+    line = Line(name, tuple(float(value) for value in values), low, high)
+    return Plot(name, "layer", name, corpus.layers, (line,), mark=float(mark))
+
+
+def _maps(corpus: Corpus, layer: int, seed: int) -> list[Plot]:
+    """Draw the segments at a layer in two dimensions, by PCA and by t-SNE of its first 30 components."""
+    states = corpus.states[:, corpus.layers.index(layer)].astype(np.float64)
+    states = (states - states.mean(axis=0)) / np.maximum(states.std(axis=0), 1e-12)
+    components = PCA(min(30, *states.shape), random_state=seed).fit_transform(states)
+    perplexity = min(30.0, (len(states) - 1) / 3)
+    near = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(components)
+    plots = []
+    for name, points in (("PCA", components[:, :2]), ("t-SNE", near)):
+        lines = tuple(
+            Line(kind, y=tuple(points[rows, 1].tolist()), low=tuple(points[rows, 0].tolist()))
+            for kind, rows in (("normal", ~corpus.labels), ("abnormal", corpus.labels))
+        )
+        plots.append(Plot(f"{name}, layer {layer}", "", "", (), lines, "points"))
+    return plots

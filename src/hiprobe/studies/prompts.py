@@ -1,0 +1,37 @@
+"""``prompts``: what the question that follows the frames does to saliency, the choice of the layer, and the AUC."""
+
+from __future__ import annotations
+
+from hiprobe.datasets import Manifest
+from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.probing import saliency
+from hiprobe.studies.compare import HOW, comparison
+from hiprobe.studies.corpus import Reader
+from hiprobe.studies.protocol import StudySettings, at_layer, by_dlsp, measure
+from hiprobe.studies.result import Line, Plot, StudyResult
+
+PROMPTS = {
+    "default": DEFAULT_PROMPT,
+    "none": " ",
+    "describe": "Describe this video.",
+    "yes or no": "Does anything dangerous, violent or unusual happen in this video? Answer yes or no.",
+    "guard": "You are a security guard who watches a camera. Is there anything that you would report?",
+    "unrelated": "What is the capital of France?",
+}
+
+
+def prompts(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
+    """Read the videos with each prompt and compare."""
+    methods, peaks, curves = [], [], []
+    name, layers = "", ()
+    for title, prompt in PROMPTS.items():
+        corpus = reader.read(manifest, prompt=prompt)
+        found = saliency(corpus.states, corpus.labels, layers=corpus.layers)
+        methods.append(measure(corpus, title, lambda seed: at_layer(by_dlsp, seed), settings))
+        peaks.append(found.layer)
+        curves.append(Line(title, tuple(found.combined.tolist())))
+        name, layers = corpus.name, corpus.layers
+    texts = [prompt.strip() or "(nothing)" for prompt in PROMPTS.values()]
+    table, bars = comparison("Prompts", methods, methods[0], {"l* on all videos": peaks, "prompt": texts})
+    plots = (bars, Plot("S by prompt", "layer", "S", layers, tuple(curves)))
+    return StudyResult("prompts", (name,), (table,), plots, (HOW,))

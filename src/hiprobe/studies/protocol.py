@@ -1,0 +1,146 @@
+"""How studies measure: what is scored was never fitted on, and layers are chosen within what is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import UndefinedMetricError
+from hiprobe.probing import Saliency, fit_scorer, group_folds, saliency
+from hiprobe.studies.corpus import Corpus, FloatArray, frame_auc
+
+Rows = NDArray[np.intp]
+"""Indices of segments."""
+
+Choose = Callable[[Corpus, Rows], int]
+"""From the segments to fit on, the index of the layer to read."""
+
+Fit = Callable[[Corpus, Rows], Callable[[Corpus], FloatArray]]
+"""From the segments to fit on, a function that scores all segments (n,) of a corpus."""
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What studies have in common.
+
+    Parameters
+    ----------
+    seed : int
+        Of folds, resamples and draws.
+    repeats : int
+        How often a cross-validation, or a draw of a calibration set, is repeated with another seed.
+    draws : int
+        Resamples of a bootstrap over groups.
+    """
+
+    seed: int = 0
+    repeats: int = 3
+    draws: int = 500
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of the repeats."""
+        return range(self.seed, self.seed + self.repeats)
+
+
+def held_out_scores(corpus: Corpus, fit: Fit, seed: int = 0) -> FloatArray:
+    """Score every segment (n,) by what was fitted on the other folds, whole groups held out."""
+    scores = np.empty(len(corpus.labels))
+    for fitting, held_out in group_folds(corpus.labels, corpus.groups, seed=seed):
+        scores[held_out] = fit(corpus, fitting)(corpus)[held_out]
+    return scores
+
+
+def at_layer(choose: Choose, seed: int = 0) -> Fit:
+    """Fit as ``hiprobe fit`` does, at the layer that ``choose`` picks."""
+
+    def fit(corpus: Corpus, rows: Rows) -> Callable[[Corpus], FloatArray]:
+        index = choose(corpus, rows)
+        labels, groups = corpus.labels[rows], corpus.groups[rows]
+        scorer = fit_scorer(corpus.states[rows, index], labels, groups, seed=seed).scorer
+        return lambda other: scorer.scores(other.states[:, index])
+
+    return fit
+
+
+def by_dlsp(corpus: Corpus, rows: Rows) -> int:
+    """Pick the layer of the highest S."""
+    return dlsp(corpus, rows).best
+
+
+def dlsp(corpus: Corpus, rows: Rows) -> Saliency:
+    """Return the saliency of each layer on some segments."""
+    return saliency(corpus.states[rows], corpus.labels[rows], layers=corpus.layers)
+
+
+class Bootstrap:
+    """Resamples of a corpus's groups, the same ones for every method, so that differences can be told.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    draws : int
+        Resamples; those without frames of both classes are left out.
+    seed : int
+    """
+
+    def __init__(self, corpus: Corpus, draws: int, seed: int) -> None:
+        names, group_of_video = np.unique([video.group for video in corpus.videos], return_inverse=True)
+        frames = [len(truth) for truth in corpus.truth]
+        self._corpus = corpus
+        self._truth = np.concatenate(corpus.truth)
+        random = np.random.default_rng(seed)
+        self._weights = []
+        for _ in range(draws):
+            counts = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
+            weights = np.repeat(counts[group_of_video], frames).astype(float)
+            drawn = self._truth[weights > 0]
+            if drawn.any() and not drawn.all():
+                self._weights.append(weights)
+        if not self._weights:
+            raise UndefinedMetricError(f"{corpus.name}: no resample of its groups holds both classes; add videos.")
+
+    def aucs(self, scores: FloatArray) -> FloatArray:
+        """Return the pooled frame AUC of scores (n,) of segments in each resample."""
+        frames = np.concatenate(self._corpus.frame_scores(scores))
+        return np.array([frame_auc(self._truth, frames, weights) for weights in self._weights])
+
+    def mean_aucs(self, scores: Sequence[FloatArray]) -> FloatArray:
+        """Return the AUC in each resample, as the mean over repeats."""
+        return np.mean([self.aucs(each) for each in scores], axis=0)
+
+
+def band(values: FloatArray, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval that holds a share ``level`` of values, the same share cut off at either end."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A method's scores in every repeat of the cross-validation, and its AUC: pooled over frames, mean of repeats."""
+
+    name: str
+    scores: tuple[FloatArray, ...]
+    auc: float
+    resampled: FloatArray
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval by bootstrap over groups."""
+        return band(self.resampled)
+
+
+def measure(corpus: Corpus, name: str, fit: Callable[[int], Fit], settings: StudySettings) -> Measured:
+    """Cross-validate a method, given as a function of the seed, and resample its AUC."""
+    return measured(corpus, name, [held_out_scores(corpus, fit(seed), seed) for seed in settings.seeds], settings)
+
+
+def measured(corpus: Corpus, name: str, scores: Sequence[FloatArray], settings: StudySettings) -> Measured:
+    """Put together what is known about held-out scores, one array (n,) a repeat."""
+    auc = float(np.mean([corpus.auc(each) for each in scores]))
+    resampled = Bootstrap(corpus, settings.draws, settings.seed).mean_aucs(scores)
+    return Measured(name, tuple(scores), auc, resampled)

@@ -1,0 +1,233 @@
+"""Studies: on a fake backbone whose best layer is known, and against what scikit-learn computes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+import hiprobe.studies.scorers
+from hiprobe.datasets import Manifest, load_manifest
+from hiprobe.errors import UndefinedMetricError, UsageError
+from hiprobe.features import FeatureStore
+from hiprobe.studies import STUDY_NAMES, StudyResult, _studies, run_study, write_study
+from hiprobe.studies.corpus import Corpus, Reader
+from hiprobe.studies.kinds import _only
+from hiprobe.studies.protocol import Bootstrap, StudySettings, at_layer, by_dlsp, held_out_scores, measure
+from hiprobe.studies.result import Line, Plot, Table, study_json, study_markdown
+from tests.fakes import BEST_LAYER, FakeBackbone, bright_video, write_calibration
+
+QUICK = StudySettings(repeats=1, draws=30)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("studies")
+    write_calibration(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifest(folder: Path) -> Manifest:
+    return load_manifest(folder / "labels.csv")
+
+
+@pytest.fixture(scope="module")
+def reader(folder: Path) -> Reader:
+    return Reader(FakeBackbone(), FeatureStore(folder / "features"))
+
+
+@pytest.fixture(scope="module")
+def corpus(manifest: Manifest, reader: Reader) -> Corpus:
+    return reader.read(manifest)
+
+
+def run(name: str, manifests: list[Manifest], reader: Reader) -> StudyResult:
+    (result,) = run_study(name, manifests, reader, QUICK)
+    assert result.study == name and result.tables and result.plots and result.notes
+    json.loads(study_json(result))  # and no NaN in it
+    return result
+
+
+def test_every_study_that_is_listed_is_there() -> None:
+    assert list(_studies()) == list(STUDY_NAMES)
+
+
+def test_auc_is_that_of_scikit_learn_on_the_frames_that_detection_scores(corpus: Corpus) -> None:
+    scores = np.random.default_rng(0).random(len(corpus.labels))
+    frames = corpus.frame_scores(scores, sigma=0.0)
+    assert [len(part) for part in frames] == [80] * 8 and [truth.sum() for truth in corpus.truth] == [0, 40] * 4
+    expected = roc_auc_score(np.concatenate(corpus.truth), np.concatenate(frames))
+    assert corpus.auc(scores, sigma=0.0) == pytest.approx(expected)
+
+
+def test_what_is_scored_was_never_fitted_on(corpus: Corpus) -> None:
+    seen = []
+
+    def fit(given: Corpus, rows: np.ndarray):
+        seen.append(set(given.groups[rows]))
+        return lambda other: np.full(len(other.labels), float(len(seen)))
+
+    scores = held_out_scores(corpus, fit)
+    for number, groups in enumerate(seen, 1):
+        assert not groups & set(corpus.groups[scores == number]) and (scores == number).any()
+
+
+def test_a_bootstrap_draws_groups_and_weighs_frames_as_if_they_were_repeated(corpus: Corpus) -> None:
+    scores = np.random.default_rng(1).random(len(corpus.labels))
+    frames = np.concatenate(corpus.frame_scores(scores))
+    resamples = Bootstrap(corpus, 5, seed=0)
+    truth = np.concatenate(corpus.truth)
+    for weights, auc in zip(resamples._weights, resamples.aucs(scores), strict=True):
+        repeated = np.repeat(np.arange(len(truth)), weights.astype(int))
+        assert auc == pytest.approx(roc_auc_score(truth[repeated], frames[repeated]))
+
+
+def test_layers_finds_the_layer_that_was_made_to_tell(manifest: Manifest, reader: Reader) -> None:
+    result = run("layers", [manifest], reader)
+    aucs = [row[-1] for row in result.tables[0].rows]
+    assert int(np.argmax(aucs)) + 1 == BEST_LAYER and max(aucs) > 0.9
+    assert any(f"l* by DLSP is layer {BEST_LAYER}" in note for note in result.notes)
+    assert {plot.kind for plot in result.plots} == {"lines", "points"}
+
+
+def test_dlsp_compares_rules_and_no_rule_beats_the_oracle(manifest: Manifest, reader: Reader) -> None:
+    result = run("dlsp", [manifest], reader)
+    (bars,) = result.plots
+    by_name = dict(zip(bars.x, bars.lines[0].y, strict=True))
+    assert len(by_name) == 4 + 3 + 3 + 1
+    assert by_name["DLSP (S)"] > by_name["last layer"]
+    assert all(auc <= by_name[bars.x[-1]] + 1e-9 for auc in by_name.values() if auc is not None)
+
+
+def test_transfer_uses_no_label_of_the_target(folder: Path, manifest: Manifest, reader: Reader) -> None:
+    swapped = folder / "swapped.csv"
+    swapped.write_text((folder / "labels.csv").read_text().replace("dark0.mp4,normal,,", "dark0.mp4,flash,1,2"))
+    result = run("transfer", [manifest, load_manifest(swapped)], reader)
+    assert result.on == ("labels", "swapped")
+    # The states are the same, so only the labels that are measured against differ.
+    matrix = np.array([line.y for line in result.plots[0].lines], dtype=float)
+    assert matrix.shape == (2, 2) and matrix[0, 1] < matrix[0, 0]
+    with pytest.raises(UsageError, match="two or more manifests"):
+        run_study("transfer", [manifest], reader, QUICK)
+
+
+def test_calibration_gets_better_with_labels_or_stays(manifest: Manifest, reader: Reader) -> None:
+    result = run("calibration", [manifest], reader)
+    sizes = [row[0] for row in result.tables[0].rows]
+    assert sizes[0] == 2 and sizes == sorted(sizes)
+
+
+def test_scorers_chooses_settings_within_the_fitting_folds(
+    manifest: Manifest, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {
+        name: found for name, found in hiprobe.studies.scorers._candidates(0).items() if name in ("LDA", "linear SVM")
+    }
+    monkeypatch.setattr(hiprobe.studies.scorers, "_candidates", lambda seed: few)
+    result = run("scorers", [manifest], reader)
+    assert [row[0] for row in result.tables[0].rows] == ["logistic regression", "linear SVM", "LDA"]
+
+
+def test_localize_sweeps_sigma_and_both_thresholds(manifest: Manifest, reader: Reader) -> None:
+    smoothing, events = run("localize", [manifest], reader).tables
+    assert [row[0] for row in smoothing.rows] == [0.0, 0.25, 0.5, 1.0, 2.0, 4.0]
+    adaptive = {row[0]: row for row in events.rows if str(row[0]).startswith("adaptive")}
+    few, many = adaptive["adaptive, kappa 2, sigma 1 s"], adaptive["adaptive, kappa -0.5, sigma 1 s"]
+    assert isinstance(few[4], float) and isinstance(many[4], float) and few[4] <= many[4]
+
+
+def test_pooling_joins_vectors(manifest: Manifest, reader: Reader) -> None:
+    result = run("pooling", [manifest], reader)
+    assert [row[0] for row in result.tables[0].rows][-1] == "all three"
+
+
+def test_fusion_of_one_layer_is_that_layer(corpus: Corpus) -> None:
+    from hiprobe.studies.fusion import _joined, _mean
+
+    alone = measure(corpus, "alone", lambda seed: at_layer(by_dlsp, seed), QUICK)
+    for make in (_mean, _joined):
+        together = measure(corpus, "one", lambda seed, make=make: make(1, seed), QUICK)
+        np.testing.assert_allclose(together.scores[0], alone.scores[0], atol=1e-6)
+
+
+def test_kinds_tells_a_kind_from_the_rest(folder: Path, reader: Reader) -> None:
+    rows = ["path,label,start,end,group"]
+    for index in range(3):
+        bright_video(folder / f"still{index}.mp4", 6, seed=10 + index)
+        bright_video(folder / f"early{index}.mp4", 6, (0, 2), seed=20 + index)
+        bright_video(folder / f"late{index}.mp4", 6, (4, 6), seed=30 + index)
+        rows += [f"still{index}.mp4,normal,,,s{index}", f"early{index}.mp4,flash,0,2,e{index}"]
+        rows += [f"late{index}.mp4,glare,4,6,l{index}"]
+    (folder / "kinds.csv").write_text("\n".join(rows) + "\n")
+    manifest = load_manifest(folder / "kinds.csv")
+    result = run("kinds", [manifest], reader)
+    assert [row[0] for row in result.tables[0].rows] == ["flash", "glare", "anything"]
+    flashes = _only(reader.read(manifest), "flash")
+    assert [video.is_abnormal for video in flashes.videos] == [False, True, False] * 3
+    with pytest.raises(UsageError, match="this study needs two"):
+        run_study("kinds", [load_manifest(folder / "labels.csv")], reader, QUICK)
+
+
+def test_prompts_and_sampling_read_the_videos_anew_each_time(
+    manifest: Manifest, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hiprobe.studies.prompts
+    import hiprobe.studies.sampling
+
+    monkeypatch.setattr(hiprobe.studies.sampling, "FRAMES", (1, 8))
+    monkeypatch.setattr(hiprobe.studies.sampling, "LENGTHS", (2.0, 4.0))
+    backbone = FakeBackbone()
+    reader = Reader(backbone, FeatureStore(folder / "others"))
+    cost = dict(zip(*(run("sampling", [manifest], reader).tables[0].rows[i][::3] for i in (0, 1)), strict=False))
+    assert cost  # the reference and K = 1
+    prompts = run("prompts", [manifest], reader)
+    assert [line.name for line in prompts.plots[1].lines] == list(hiprobe.studies.prompts.PROMPTS)
+    before = backbone.segments
+    run("prompts", [manifest], reader)
+    assert backbone.segments == before  # what was read is kept
+
+
+def test_labels_of_one_class_are_told(corpus: Corpus) -> None:
+    normal = replace(corpus, videos=tuple(replace(v, label="normal", intervals=()) for v in corpus.videos))
+    with pytest.raises(UndefinedMetricError):
+        normal.auc(np.zeros(len(corpus.labels)))
+
+
+def test_files_hold_numbers_tables_and_a_figure_and_are_the_same_again(tmp_path: Path) -> None:
+    table = Table("T", ("a", "b"), (("x", 0.12345), ("y", None)))
+    lines = (Line("one", (0.1, None, 0.3), (0.0, None, 0.2), (0.2, None, 0.4)),)
+    plots = (
+        Plot("P", "x", "y", (1, 2, 4), lines, mark=2.0, log_x=True),
+        Plot("B", "x", "y", ("a", "b", "c"), lines, "bars"),
+        Plot("M", "x", "y", ("a", "b", "c"), lines, "matrix"),
+        Plot("D", "x", "y", (), (Line("n", (1.0, 2.0), (0.0, 1.0)),), "points"),
+    )
+    result = StudyResult("layers", ("a",), (table,), plots, ("A note.",))
+    paths = write_study(result, tmp_path)
+    assert [path.name for path in paths] == ["layers-a.json", "layers-a.md", "layers-a.svg"]
+    assert json.loads(paths[0].read_text())["tables"][0]["rows"] == [["x", 0.12345], ["y", None]]
+    assert "| x | 0.123 |" in study_markdown(result) and "| y | undefined |" in study_markdown(result)
+    first = paths[2].read_bytes()
+    write_study(result, tmp_path)
+    assert first.startswith(b"<?xml") and paths[2].read_bytes() == first
+
+
+def test_the_command_prints_tables_and_writes_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hiprobe.cli.app import app
+
+    monkeypatch.setattr("hiprobe.backbones.load_backbone", lambda *_, **__: FakeBackbone())
+    words = ["study", "fusion", str(folder / "labels.csv"), "--features", str(folder / "features"), "--repeats", "1"]
+    done = CliRunner().invoke(app, [*words, "--draws", "20", "--out", str(tmp_path), "-q", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["study"] == "fusion"
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".svg"}
+    done = CliRunner().invoke(app, ["study", "nothing", str(folder / "labels.csv")])
+    assert isinstance(done.exception, UsageError) and "no study 'nothing'" in str(done.exception)
