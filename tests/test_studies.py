@@ -88,7 +88,10 @@ def test_a_bootstrap_draws_groups_and_weighs_frames_as_if_they_were_repeated(cor
         assert auc == pytest.approx(roc_auc_score(truth[repeated], frames[repeated]))
 
 
-def test_layers_finds_the_layer_that_was_made_to_tell(manifest: Manifest, reader: Reader) -> None:
+def test_layers_finds_the_layer_that_was_made_to_tell(
+    manifest: Manifest, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hiprobe.studies.layers._DRAWS", 5)
     result = run("layers", [manifest], reader)
     aucs = [row[-1] for row in result.tables[0].rows]
     assert int(np.argmax(aucs)) + 1 == BEST_LAYER and max(aucs) > 0.9
