@@ -127,7 +127,7 @@ def test_one_video_has_no_interval_and_few_are_warned_of() -> None:
     rng = np.random.default_rng(0)
     one = evaluate([video("a", ((10, 12),), ((10, 20),), scores=rng.random(100))], n_resamples=10)
     assert one.bootstrap is not None and one.bootstrap.pooled_auc is None and one.pooled_auc is not None
-    assert any("there is one video only" in note for note in one.notes)
+    assert sum("one video is given" in note for note in one.notes) == 1
     few = evaluate(simulated(rng, 4), n_resamples=10)
     assert any("over 4 videos are too narrow" in note for note in few.notes)
     assert not any("too narrow" in note for note in evaluate(simulated(rng, 12), n_resamples=10).notes)

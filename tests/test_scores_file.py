@@ -138,6 +138,7 @@ def test_spans_are_half_open_and_their_mean_counts_where_they_overlap(yard: Path
         (["score"], "b.csv: has no rows"),
         ([""], "b.csv: holds no score"),
         (["score", '"1'], "b.csv:2: is not valid CSV"),
+        (['"path","score"', "b,1"], "is a table of videos within a folder"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(yard: Path, tmp_path: Path, rows: list[str], message: str) -> None:

@@ -170,7 +170,7 @@ def summary(printer: Printer, result: EvalReport) -> None:
         found = f"{result.delay.n_found} true events found, {result.delay.n_missed} missed"
         line("detection delay, median s", result.delay.median, None, found, ".2f")
         line("detection delay, mean s", result.delay.mean, None, "", ".2f")
-    if spread:
+    if spread and result.n_videos > 1:
         printer.line(f"[low, high]: 95% confidence, {spread.n_resamples} resamples of the videos")
     for note in result.notes:
         printer.line(f"note: {note}")

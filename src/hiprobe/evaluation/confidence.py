@@ -126,6 +126,8 @@ def bootstrap(
         values["false alarms per hour"] = _ratio(drawn @ [count_false_alarms(v) for v in videos], drawn @ hours)
 
     notes: list[str] = []
+    if n == 1:
+        notes.append("there are no confidence intervals: one video is given, and they are about more than one.")
     found = {name: _interval(name, metric, level, n, notes) for name, metric in values.items()}
     return Bootstrap(
         n_resamples=n_resamples,
@@ -200,11 +202,8 @@ def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
 def _interval(name: str, values: FloatArray, level: float, n_videos: int, notes: list[str]) -> Confidence | None:
     defined = values[~np.isnan(values)]
     undefined = values.size - defined.size
-    if not defined.size:
-        return None  # undefined as it is, or nearly so: the metric's own note says why
-    if n_videos == 1:
-        notes.append(f"{name} has no confidence interval: there is one video only.")
-        return None
+    if n_videos == 1 or not defined.size:
+        return None  # for all metrics alike, or for the reason that the metric itself is undefined: said elsewhere
     if undefined > MOST_UNDEFINED * values.size:
         notes.append(
             f"{name} has no confidence interval: it is undefined in {undefined} of {values.size} resamples of the "

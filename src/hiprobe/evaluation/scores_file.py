@@ -197,7 +197,8 @@ def _text(path: Path) -> str:
 
 
 def _header(path: Path) -> list[str]:
-    return [name.strip() for name in _text(path).partition("\n")[0].split(",")]
+    first = _text(path).partition("\n")[0]
+    return [name.strip() for name in next(csv.reader([first]), [])]
 
 
 def _number(where: str, name: str, text: str) -> float:
@@ -253,14 +254,15 @@ def _read_table(path: Path) -> Iterator[tuple[PurePath, Timeline]]:
 def _check_row(
     where: str, columns: tuple[str, ...], numbers: tuple[float, ...], earlier: list[tuple[float, ...]]
 ) -> None:
-    if len(columns) > 1 and numbers[0] < 0:
-        raise ScoresError(f"{where}: {columns[0]} is {numbers[0]:g}; give seconds from the first frame, 0 or more.")
-    if columns[0] == "time" and earlier and numbers[0] <= earlier[-1][0]:
+    name, value = columns[0], numbers[0]
+    if name in ("time", "start") and value < 0:
+        raise ScoresError(f"{where}: {name} is {value:g}; give seconds from the first frame, 0 or more.")
+    if name == "time" and earlier and value <= earlier[-1][0]:
         raise ScoresError(
-            f"{where}: time {numbers[0]:g} does not come after {earlier[-1][0]:g}; sort the rows of a video by time."
+            f"{where}: time {value:g} does not come after {earlier[-1][0]:g}; sort the rows of a video by time."
         )
-    if columns[0] == "start" and numbers[0] >= numbers[1]:
-        raise ScoresError(f"{where}: start {numbers[0]:g} is not before end {numbers[1]:g}; swap or correct them.")
+    if name == "start" and value >= numbers[1]:
+        raise ScoresError(f"{where}: start {value:g} is not before end {numbers[1]:g}; swap or correct them.")
 
 
 class _Segment(BaseModel):

@@ -20,6 +20,9 @@ from hiprobe.localize.settings import check_seconds
 
 FloatArray = NDArray[np.float64]
 
+_ROUNDING = 1e-3
+"""Seconds that writing times with three decimals may move them by."""
+
 
 @dataclass(frozen=True)
 class ScoresSettings:
@@ -127,7 +130,7 @@ class PointTimeline:
         # The first and last of a regular grid may be a step from the borders, and no further.
         step = float(np.diff(self.times).max())
         late, early = self.times[0] - times[0], times[-1] - self.times[-1]
-        if max(late, early) > step:
+        if max(late, early) > step + _ROUNDING:
             raise ScoresError(
                 f"{self.where}: scores run from {self.times[0]:g} to {self.times[-1]:g} s, at most {step:g} s apart, "
                 f"but the video has frames from 0 to {times[-1]:.2f} s; score all of it."
