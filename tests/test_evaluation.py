@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -59,6 +59,7 @@ def brute_auc(scores: np.ndarray, labels: np.ndarray) -> float:
 FRAMES = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.booleans()), min_size=1, max_size=12)
 
 
+@settings(deadline=None)  # scikit-learn on a busy machine
 @given(st.lists(FRAMES, min_size=1, max_size=4))
 def test_frame_metrics_match_their_definitions(drawn: list[list[tuple[float, bool]]]) -> None:
     videos = [frames(str(i), np.array([s for s, _ in v]), np.array([x for _, x in v])) for i, v in enumerate(drawn)]
