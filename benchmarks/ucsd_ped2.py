@@ -25,6 +25,7 @@ from hiprobe.video import open_video
 
 FITTED_TESTS = 4
 NORMAL_FOLDS = 4
+IOU = 0.3
 THRESHOLDS = ("calibrated", "adaptive")
 POOLINGS_MEASURED: tuple[Pooling, ...] = ("last", "motion", "visual")
 
@@ -54,7 +55,7 @@ def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone
             report = _evaluate(held_out, probe, features, threshold)
             alarms = _alarms_on_normal(normal, fitted, features, backbone, threshold)
             numbers[pooling][threshold] = {"test": _strip(report), "alarms_on_normal_per_hour": alarms}
-            events, within = report.events, report.within_video
+            (events,), within = report.events, report.within_video
             lines.append(
                 f"| {pooling}, l* = {probe.layer} | {threshold} | {report.pooled_auc:.3f} | {report.pooled_ap:.3f} | "
                 f"{within.mean:.3f} ({len(within.per_video)} of {report.n_videos}) | "
@@ -81,7 +82,7 @@ def _evaluate(
     videos: Sequence[LabelledVideo], probe: Probe, features: dict[LabelledVideo, Features], threshold: str
 ) -> EvalReport:
     settings = LocalizeSettings(threshold=threshold)  # type: ignore[arg-type]
-    return evaluate([_scored(video, features[video], probe, settings) for video in videos])
+    return evaluate([_scored(video, features[video], probe, settings) for video in videos], (IOU,))
 
 
 def _scored(video: LabelledVideo, features: Features, probe: Probe, settings: LocalizeSettings) -> VideoScores:
@@ -123,7 +124,7 @@ def _alarms_on_normal(
         held_out = normal[fold::NORMAL_FOLDS]
         probe = _fit([*(v for v in normal if v not in held_out), *fitted], features, backbone)
         report = _evaluate(held_out, probe, features, threshold)
-        events += report.events.n_predicted
+        events += report.events[0].n_predicted
         seconds += report.duration
     return events / seconds * 3600
 

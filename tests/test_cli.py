@@ -77,7 +77,60 @@ def test_fit_detect_eval(folder: Path, run, tmp_path: Path) -> None:
     code, out, _ = run("eval", folder / "test.csv", "-p", tmp_path / "p.probe")
     assert code == 0 and "event recall, IoU 0.3     1.000 (1 true)" in out
     code, out, _ = run("eval", folder / "test.csv", "-p", tmp_path / "p.probe", "--json")
-    assert code == 0 and json.loads(out)["events"]["recall"] == 1
+    body = json.loads(out)
+    assert code == 0 and [events["recall"] for events in body["events"]] == [1, 1, 1]
+    assert body["bootstrap"]["n_resamples"] == 1000
+
+
+def test_eval_of_scores(folder: Path, run, tmp_path: Path) -> None:
+    rows = ("path,label,start,end", "unseen.mp4,flash,8,13", "bright0.mp4,flash,2,6", "dark0.mp4,normal")
+    (folder / "three.csv").write_text("\n".join(rows))
+    words = ("eval", folder / "three.csv", "--scores", tmp_path)
+    for name, seconds, start, end in (("unseen", 20, 8, 12), ("bright0", 8, 3, 6), ("dark0", 8, 0, 1)):
+        # A score every second, at 10 fps: each holds for 10 frames.
+        (tmp_path / f"{name}.txt").write_text("".join(f"{float(start <= s < end)}\n" for s in range(seconds)))
+    code, _, err = run(*words)
+    assert code == 2 and "holds 20 scores, but the video has 200 frames" in err and len(err.splitlines()) == 1
+    words = (*words, "--scores-every", 10)
+    code, out, _ = run(*words, "--threshold", 0.5, "--merge-gap", 0, "--iou", 0.5, "--iou", 0.9)
+    assert code == 0
+    assert [line for line in out.splitlines() if not line.startswith(("pooled", "note"))] == [
+        "videos                    3 (36 s, 360 frames)",
+        "abnormal-videos-only AUC  0.889 [0.875, 0.900]",
+        "within-video AUC          0.887 [0.875, 0.900] (2 of 3 videos)",
+        "event precision, IoU 0.5  0.667 (3 predicted)",
+        "event recall, IoU 0.5     1.000 (2 true)",
+        "event F1, IoU 0.5         0.800 [0.000, 1.000]",
+        "event precision, IoU 0.9  0.000 (3 predicted)",
+        "event recall, IoU 0.9     0.000 (2 true)",
+        "event F1, IoU 0.9         0.000 [0.000, 0.000]",
+        "false alarms per hour     133.3 [0.0, 450.0]",
+        "detection delay, median s 0.48 (2 true events found, 0 missed)",
+        "detection delay, mean s   0.48",
+        "[low, high]: 95% confidence, 1000 resamples of the videos",
+    ]
+    code, out, _ = run(*words, "--bootstrap", 0, "--json")
+    body = json.loads(out)
+    assert code == 0 and body["events"] == [] and body["bootstrap"] is body["delay"] is None
+
+
+def test_eval_takes_a_probe_or_scores_and_only_options_that_count(folder: Path, probe: Path, run) -> None:
+    (folder / "test.csv").write_text("path,label,start,end\nunseen.mp4,flash,8,13\n")
+    given = ("--scores", folder)
+    for words, message in (
+        ((), "give --probe PROBE or --scores PATH, one of the two"),
+        (("-p", probe, *given), "one of the two"),
+        (("-p", probe, "--scores-every", 16), "--scores-every is for --scores"),
+        (("-p", probe, "--threshold", 0.5), "threshold is '0.5'; choose one of calibrated, adaptive"),
+        (("-p", probe, "--iou", 2), "iou is 2.0"),
+        ((*given, "--threshold", "calibrated"), "'calibrated' is of a probe"),
+        ((*given, "--kappa", 1), "--kappa is for finding events in scores: give --threshold too"),
+        ((*given, "--merge-gap", 1), "--merge-gap is for finding events"),
+        ((*given, "--threshold", 0.5, "--kappa", 1), "--kappa is for --threshold adaptive"),
+        ((*given, "--scores-every", 0), "every 0 frames"),
+    ):
+        code, _, err = run("eval", folder / "test.csv", *words)
+        assert code == 2 and message in err and len(err.splitlines()) == 1, words
 
 
 def test_fit_keeps_a_layer_and_how_its_probe_reads_videos(folder: Path, run, tmp_path: Path) -> None:

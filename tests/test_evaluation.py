@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation import (
+    DetectionDelay,
     VideoScores,
+    abnormal_videos_auc,
+    bootstrap,
+    detection_delay,
     evaluate,
     event_scores,
     false_alarms_per_hour,
@@ -55,6 +59,7 @@ def brute_auc(scores: np.ndarray, labels: np.ndarray) -> float:
 FRAMES = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.booleans()), min_size=1, max_size=12)
 
 
+@settings(deadline=None)  # scikit-learn on a busy machine
 @given(st.lists(FRAMES, min_size=1, max_size=4))
 def test_frame_metrics_match_their_definitions(drawn: list[list[tuple[float, bool]]]) -> None:
     videos = [frames(str(i), np.array([s for s, _ in v]), np.array([x for _, x in v])) for i, v in enumerate(drawn)]
@@ -68,6 +73,13 @@ def test_frame_metrics_match_their_definitions(drawn: list[list[tuple[float, boo
         assert pooled_auc(videos) == pytest.approx(roc_auc_score(labels, scores))
         assert pooled_auc(videos) == pytest.approx(brute_auc(scores, labels))
         assert pooled_ap(videos) == pytest.approx(average_precision_score(labels, scores))
+
+    kept = np.concatenate([np.full(v.labels.size, v.labels.any()) for v in videos])
+    if labels[kept].all() or not labels.any():
+        with pytest.raises(UndefinedMetricError, match="abnormal-videos-only AUC is undefined"):
+            abnormal_videos_auc(videos)
+    else:
+        assert abnormal_videos_auc(videos) == pytest.approx(roc_auc_score(labels[kept], scores[kept]))
 
     within = within_video_auc(videos)
     expected = {v.name: brute_auc(v.scores, v.labels) for v in videos if v.labels.any() and not v.labels.all()}
@@ -133,6 +145,49 @@ def test_iou_is_validated(threshold: float) -> None:
         event_scores([video()], threshold)
 
 
+def test_event_metrics_of_a_case_worked_by_hand() -> None:
+    # Video a, 100 s. True: 10-20, 40-60, 80-90. Predicted: 12-22 (IoU 8/12 with the first), 50-80 (shares 10 of 40-60's
+    # 20 s: 10/40), 95-100 (nothing). Video b, 100 s, normal. Predicted: 0-5.
+    videos = [
+        video("a", events=((12, 22), (50, 80), (95, 100)), truth=((10, 20), (40, 60), (80, 90))),
+        video("b", events=((0, 5),)),
+    ]
+    loose, middle, strict = (event_scores(videos, iou) for iou in (0.1, 0.3, 0.5))
+    assert (loose.n_matched, loose.precision, loose.recall, loose.f1) == (2, 2 / 4, 2 / 3, 4 / 7)
+    assert (middle.n_matched, middle.precision, middle.recall, middle.f1) == (1, 1 / 4, 1 / 3, 2 / 7)
+    assert (strict.n_matched, strict.precision, strict.recall, strict.f1) == (1, 1 / 4, 1 / 3, 2 / 7)
+    assert event_scores(videos, 0.67).n_matched == 0 and event_scores(videos, 0.25).n_matched == 2
+    # 95-100 and b's overlap nothing true; 100 - 40 and 100 s are normal.
+    assert false_alarms_per_hour(videos) == pytest.approx(2 / (160 / 3600))
+    # Found 2 s and 10 s after their start; 80-90 only touches 50-80, and is missed.
+    delay = detection_delay(videos)
+    assert (delay.median, delay.mean, delay.n_found, delay.n_missed) == (6, 6, 2, 1)
+
+
+def test_delay_is_from_the_earliest_alarm_within_and_never_negative() -> None:
+    early = video("early", events=((5, 12), (15, 16)), truth=((10, 20),))  # on when it starts
+    late = video("late", events=((17, 30), (18.5, 19)), truth=((10, 20), (18, 40)))  # 7 s; on when the second starts
+    slow = video("slow", events=((50, 51),), truth=((10, 90),))
+    assert detection_delay([early]) == DetectionDelay(0, 0, 1, 0)
+    assert detection_delay([late, slow]) == DetectionDelay(7, 47 / 3, 3, 0)
+    assert detection_delay([video("other", events=((0, 9),)), video("missed", truth=((0, 9),))]) == DetectionDelay(
+        None, None, 0, 1
+    )
+
+
+def test_scores_without_events_leave_event_metrics_undefined() -> None:
+    rng = np.random.default_rng(0)
+    videos = [video(name, None, ((10, 20),), scores=rng.random(100)) for name in "ab"]  # type: ignore[arg-type]
+    for metric in (event_scores, false_alarms_per_hour, detection_delay):
+        with pytest.raises(UndefinedMetricError, match="a has scores but no events; give a threshold"):
+            metric(videos)
+    report = evaluate(videos, n_resamples=20)
+    assert report.events == () and report.false_alarms_per_hour is report.delay is None
+    assert report.pooled_auc is not None and report.bootstrap is not None
+    assert report.bootstrap.f1 == () and report.bootstrap.false_alarms_per_hour is None
+    assert sum("no events" in note for note in report.notes) == 1
+
+
 @given(st.lists(st.tuples(SPANS, SPANS), min_size=1, max_size=3))
 def test_false_alarms_match_a_count_second_by_second(drawn: list[tuple[Spans, Spans]]) -> None:
     videos = [video(str(i), events, truth, duration=40.0) for i, (events, truth) in enumerate(drawn)]
@@ -179,7 +234,19 @@ def test_video_scores_are_validated(change: dict[str, Any], match: str) -> None:
     assert str(error.value).startswith("a: ")
 
 
-@pytest.mark.parametrize("metric", [pooled_auc, pooled_ap, within_video_auc, event_scores, false_alarms_per_hour])
+METRICS = [
+    pooled_auc,
+    pooled_ap,
+    abnormal_videos_auc,
+    within_video_auc,
+    event_scores,
+    false_alarms_per_hour,
+    detection_delay,
+    bootstrap,
+]
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_no_video_and_two_of_one_name_are_errors(metric: Any) -> None:
     with pytest.raises(UsageError, match="no video"):
         metric([])
@@ -193,31 +260,40 @@ def test_evaluate_puts_all_metrics_together() -> None:
         video("x", ((10, 20),), ((12, 22),), scores=rng.random(100)),
         video("y", ((50, 60),), (), scores=rng.random(100)),
     ]
-    report = evaluate(videos, iou=0.5)
+    report = evaluate(videos, (0.5, 0.1, 0.5))
     assert (report.n_videos, report.n_frames, report.n_abnormal_frames, report.duration) == (2, 200, 10, 200)
     assert report.pooled_auc == pooled_auc(videos)
     assert report.pooled_ap == pooled_ap(videos)
     assert report.within_video == within_video_auc(videos)
-    assert report.events == event_scores(videos, 0.5)
+    assert report.abnormal_videos_auc == abnormal_videos_auc(videos)
+    assert report.events == (event_scores(videos, 0.5), event_scores(videos, 0.1))
+    assert report.delay == detection_delay(videos)
+    assert report.bootstrap is None
     assert report.false_alarms_per_hour == pytest.approx(3600 / 190)
     assert len(report.notes) == 1 and "1 of 2 videos" in report.notes[0]
     restored = json.loads(json.dumps(dataclasses.asdict(report), allow_nan=False))
     assert restored["within_video"]["undefined"] == ["y"]
-    assert restored["iou"] == 0.5
+    assert [item["iou"] for item in restored["events"]] == [0.5, 0.1]
+    assert [item.iou for item in evaluate(videos).events] == [0.1, 0.3, 0.5]
+    for wrong in ((), (0.3, 1.5)):
+        with pytest.raises(UsageError, match=r"IoU|iou"):
+            evaluate(videos, wrong)
 
 
 def test_evaluate_says_none_and_why() -> None:
     report = evaluate([video("normal", duration=50.0)])
     assert report.pooled_auc is report.pooled_ap is report.within_video.mean is None
-    assert report.events.precision is report.events.recall is report.events.f1 is None
+    assert report.abnormal_videos_auc is report.delay.median is report.delay.mean is None  # type: ignore[union-attr]
+    for events in report.events:
+        assert events.precision is events.recall is events.f1 is None
     assert report.false_alarms_per_hour == 0
     notes = "\n".join(report.notes)
-    for said in ("pooled AUC", "pooled AP", "within-video AUC", "precision", "recall", "F1"):
+    for said in ("pooled AUC", "pooled AP", "abnormal-videos-only", "within-video AUC", "precision", "recall", "F1"):
         assert notes.count(said) == 1
-    assert "all 50 frames are normal" in notes
+    assert "all 50 frames are normal" in notes and "detection delay" in notes
 
     abnormal = evaluate([video("abnormal", truth=((0, 100),))])
     assert abnormal.false_alarms_per_hour is None
-    assert abnormal.events.f1 == 0
+    assert abnormal.events[0].f1 == 0 and (abnormal.delay.n_found, abnormal.delay.n_missed) == (0, 1)  # type: ignore[union-attr]
     assert any("false alarms per hour" in note for note in abnormal.notes)
     assert any("frames are abnormal; add normal" in note for note in abnormal.notes)

@@ -157,7 +157,9 @@ def test_evaluate_measures_against_the_labels(fitted: FitResult, unseen: Path, f
     labels.write_text("path,label,start,end\nunseen.mp4,flash,12,17\n")
     report = evaluate_manifest(labels, fitted.probe, FakeBackbone())
     assert report.pooled_auc is not None and report.pooled_auc > 0.95
-    assert (report.events.precision, report.events.recall, report.false_alarms_per_hour) == (1, 1, 0)
+    found = [(events.iou, events.precision, events.recall) for events in report.events]
+    assert found == [(0.1, 1, 1), (0.3, 1, 1), (0.5, 1, 1)]
+    assert report.false_alarms_per_hour == 0 and report.bootstrap is None
     assert (report.n_frames, report.n_abnormal_frames) == (300, 50)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hiprobe.errors import HiProbeError
     from hiprobe.features import FeatureStore
     from hiprobe.localize import LocalizeSettings
-    from hiprobe.pipeline import Detection, FitResult, detect, evaluate_manifest, fit
+    from hiprobe.pipeline import Detection, FitResult, detect, evaluate_manifest, evaluate_scores, fit
     from hiprobe.probes import StarterProbe, load_starter, starter_probes
     from hiprobe.probing import Probe
     from hiprobe.video import Sampling
@@ -45,6 +45,7 @@ __all__ = [
     "__version__",
     "detect",
     "evaluate_manifest",
+    "evaluate_scores",
     "fit",
     "load_backbone",
     "load_manifest",
@@ -64,6 +65,7 @@ _HOMES = {
     "StarterProbe": "probes",
     "detect": "pipeline",
     "evaluate_manifest": "pipeline",
+    "evaluate_scores": "pipeline",
     "fit": "pipeline",
     "load_backbone": "backbones",
     "load_manifest": "datasets",

@@ -23,6 +23,10 @@ class ManifestError(UsageError):
     """A manifest, or a folder used as one, that cannot be read as labels."""
 
 
+class ScoresError(UsageError):
+    """Scores of a system that cannot be read, or do not fit the videos they are for."""
+
+
 class CalibrationError(UsageError):
     """Labels that cannot be fitted: one class only, fewer than two groups, too few segments."""
 

@@ -1,4 +1,4 @@
-"""Frame metrics: pooled AUC and AP, and the AUC within each video."""
+"""Frame metrics: pooled AUC and AP, the AUC of abnormal videos only, and the AUC within each video."""
 
 from __future__ import annotations
 
@@ -60,6 +60,34 @@ def pooled_ap(videos: Sequence[VideoScores]) -> float:
     """
     labels, scores = _pool(videos, "AP")
     return float(average_precision_score(labels, scores))
+
+
+def abnormal_videos_auc(videos: Sequence[VideoScores]) -> float:
+    """Return the area under the ROC curve over the frames of all videos that hold an abnormal frame.
+
+    Videos that are normal throughout are often easy to tell as a whole; without them what is left is to find the
+    moment. Scores of different videos are still compared with each other, unlike in :func:`within_video_auc`.
+
+    Raises
+    ------
+    UndefinedMetricError
+        If no video holds an abnormal frame, or those that do hold no normal one.
+    UsageError
+        If there is no video, or two share a name.
+    """
+    check_videos(videos)
+    abnormal = [video for video in videos if video.labels.any()]
+    if not abnormal:
+        raise UndefinedMetricError(
+            "abnormal-videos-only AUC is undefined: no video holds an abnormal frame; add abnormal videos."
+        )
+    labels = np.concatenate([video.labels for video in abnormal])
+    if labels.all():
+        raise UndefinedMetricError(
+            f"abnormal-videos-only AUC is undefined: all {labels.size} frames of the abnormal videos are abnormal; "
+            "add abnormal videos with normal frames."
+        )
+    return float(roc_auc_score(labels, np.concatenate([video.scores for video in abnormal])))
 
 
 def within_video_auc(videos: Sequence[VideoScores]) -> WithinVideoAuc:

@@ -32,8 +32,8 @@ class VideoScores:
         True or 1 where the frame is abnormal; kept as bool.
     duration : float
         Length of the video in seconds.
-    events : tuple of (start, end)
-        Predicted events in seconds.
+    events : tuple of (start, end), or None
+        Predicted events in seconds. None where scores are all there is; () says that nothing was found.
     truth : tuple of (start, end)
         True abnormal intervals in seconds, all of them. Those on record may overlap.
 
@@ -49,7 +49,7 @@ class VideoScores:
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
     duration: float
-    events: Spans
+    events: Spans | None
     truth: Spans
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class VideoScores:
         if not (math.isfinite(self.duration) and self.duration > 0):
             raise UsageError(f"{self.name}: duration is {self.duration}; give seconds, more than 0.")
         for kind in ("events", "truth"):
-            for start, end in getattr(self, kind):
+            for start, end in getattr(self, kind) or ():
                 if not 0 <= start < end <= self.duration + INTERVAL_TOLERANCE:
                     raise UsageError(
                         f"{self.name}: {kind} has the interval {start} to {end} s; start must come before "

@@ -1,14 +1,29 @@
-"""``evaluate``: detect on labelled videos and measure the result against the labels."""
+"""``evaluate``: detect on labelled videos, or read the scores of another system, and measure against the labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.backbones import Backbone
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, load_manifest
-from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_labels
-from hiprobe.features import FeatureStore, raise_failures
+from hiprobe.errors import VideoError
+from hiprobe.evaluation import (
+    DEFAULT_IOUS,
+    EvalReport,
+    ScoresSettings,
+    VideoScores,
+    evaluate,
+    interval_labels,
+    read_scores,
+)
+from hiprobe.evaluation.scores_file import listed
+from hiprobe.evaluation.video_scores import Spans
+from hiprobe.features import Failure, FeatureStore, raise_failures
 from hiprobe.features.engine import ProgressReport
 from hiprobe.localize import Event, LocalizeSettings, frame_scores
 from hiprobe.pipeline.detect import Detection, SegmentScore, detect_all
@@ -21,13 +36,16 @@ def evaluate_manifest(
     probe: Probe,
     backbone: Backbone,
     *,
-    iou: float = 0.3,
+    ious: Sequence[float] = DEFAULT_IOUS,
+    n_resamples: int = 0,
     localize: LocalizeSettings | None = None,
     store: FeatureStore | None = None,
     fps: float | None = None,
     report: ProgressReport = lambda progress: None,
 ) -> EvalReport:
     """Detect on every video of a manifest and return all metrics.
+
+    ``ious`` and ``n_resamples`` (confidence intervals; 0: none) are those of :func:`hiprobe.evaluation.evaluate`.
 
     Raises
     ------
@@ -53,7 +71,63 @@ def evaluate_manifest(
         video_scores(video, found.video.duration, found.segments, [item.event for item in found.events], fps)
         for video, found in zip(manifest.videos, detections, strict=True)
     ]
-    return evaluate(scored, iou)
+    return evaluate(scored, ious, n_resamples=n_resamples)
+
+
+def evaluate_scores(
+    labels: str | Path | Manifest,
+    scores: str | Path,
+    *,
+    ious: Sequence[float] = DEFAULT_IOUS,
+    n_resamples: int = 0,
+    settings: ScoresSettings | None = None,
+    fps: float | None = None,
+) -> EvalReport:
+    """Measure the scores of another system, or kept results of HiProbe, exactly as :func:`evaluate_manifest` does.
+
+    Parameters
+    ----------
+    labels : path or Manifest
+        The labelled videos; their files are read for lengths and frame times.
+    scores : path
+        A folder or file that :func:`hiprobe.evaluation.read_scores` reads.
+    ious : sequence of float
+        As in :func:`hiprobe.evaluation.evaluate`.
+    n_resamples : int
+        As in :func:`hiprobe.evaluation.evaluate`.
+    settings : ScoresSettings, optional
+        How many frames a score is for, and how events are found.
+    fps : float, optional
+        Frame rate of videos that are folders of images.
+
+    Raises
+    ------
+    ManifestError
+        If the labels cannot be read or do not fit the videos.
+    ScoresError
+        If scores cannot be read or do not fit their video, or a video has none.
+    FailedVideosError
+        If a video cannot be read: its length and frame times come from nowhere else.
+    """
+    manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
+    given = read_scores(scores, manifest)
+    scored: list[VideoScores] = []
+    failures: list[Failure] = []
+    for video in manifest.videos:
+        try:
+            opened = open_video(video.path, fps=fps if video.path.is_dir() else None)
+            times, duration = opened.frame_times(), opened.info.duration
+        except VideoError as error:
+            failures.append(Failure(video.path, error))
+            continue
+        found = given.timelines[video.path].read(times, duration, settings or ScoresSettings())
+        scored.append(_beside_truth(video, times, duration, found.scores, found.events))
+    raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
+    report = evaluate(scored, ious, n_resamples=n_resamples)
+    if not given.unused:
+        return report
+    note = f"scores that fit no video of the manifest were not used: {listed(given.unused)}."
+    return replace(report, notes=(*report.notes, note))
 
 
 def video_scores(
@@ -67,18 +141,30 @@ def video_scores(
 
     Raises ManifestError if an interval runs past the end of the video.
     """
-    check_intervals(video, duration)
     times = open_video(video.path, fps=fps if video.path.is_dir() else None).frame_times()
+    centres = [(segment.start + segment.end) / 2 for segment in segments]
+    scores = frame_scores([segment.smoothed for segment in segments], centres, times)
+    return _beside_truth(video, times, duration, scores, tuple((event.start, event.end) for event in events))
+
+
+def _beside_truth(
+    video: LabelledVideo,
+    times: NDArray[np.float64],
+    duration: float,
+    scores: NDArray[np.float64],
+    events: Spans | None,
+) -> VideoScores:
+    """Put frame scores (n,) at times (n,) and events beside what the labels say of the same video."""
+    check_intervals(video, duration)
     truth = tuple((interval.start, interval.end) for interval in video.intervals)
     if video.clip_level:
         truth = ((0.0, duration),)
-    centres = [(segment.start + segment.end) / 2 for segment in segments]
     return VideoScores(
         name=str(video.path),
         frame_times=times,
-        scores=frame_scores([segment.smoothed for segment in segments], centres, times),
+        scores=scores,
         labels=interval_labels(times, truth),
         duration=duration,
-        events=tuple((event.start, event.end) for event in events),
+        events=events,
         truth=truth,
     )

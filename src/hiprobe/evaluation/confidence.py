@@ -1,0 +1,214 @@
+"""Confidence intervals by bootstrap over videos.
+
+Frames of one video are anything but independent, so whole videos are drawn, with replacement. A resample is a count per
+video, not a copy of its frames, and each metric of all resamples comes of matrix products of such counts with what was
+counted once per video, or per pair of videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import UsageError
+from hiprobe.evaluation.events import count_false_alarms, count_matches, normal_seconds, predicted_events
+from hiprobe.evaluation.frames import within_video_auc
+from hiprobe.evaluation.video_scores import VideoScores, check_videos
+
+FloatArray = NDArray[np.float64]
+
+MOST_UNDEFINED = 0.5
+"""Share of resamples without a value over which a metric gets no interval: the rest would be a chosen few."""
+
+_ROWS = 2048
+"""Scores looked at together: a table of them by resamples takes 16 MB at 1000 resamples."""
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """A percentile interval.
+
+    Attributes
+    ----------
+    low, high : float
+        In the metric's own unit.
+    level : float
+        Share of resamples between them, such as 0.95.
+    n_undefined : int
+        Resamples in which the metric has no value; they are left out.
+    """
+
+    low: float
+    high: float
+    level: float
+    n_undefined: int
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Confidence intervals of the main metrics, from the same resamples; None where a metric has none.
+
+    Attributes
+    ----------
+    n_resamples, seed : int
+        How many times as many videos as there are were drawn, and from which random numbers.
+    pooled_auc, pooled_ap, abnormal_videos_auc, within_video_auc, false_alarms_per_hour : Confidence or None
+    f1 : tuple of Confidence or None
+        One per IoU, in the order asked for; empty where videos have no events.
+    notes : tuple of str
+        Which metrics have no interval though they have a value, and why.
+    """
+
+    n_resamples: int
+    seed: int
+    pooled_auc: Confidence | None
+    pooled_ap: Confidence | None
+    abnormal_videos_auc: Confidence | None
+    within_video_auc: Confidence | None
+    f1: tuple[Confidence | None, ...]
+    false_alarms_per_hour: Confidence | None
+    notes: tuple[str, ...]
+
+
+def bootstrap(
+    videos: Sequence[VideoScores],
+    ious: Sequence[float] = (),
+    n_resamples: int = 1000,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Bootstrap:
+    """Resample videos with replacement and return a percentile interval per metric.
+
+    Parameters
+    ----------
+    videos : sequence of VideoScores
+        Each is drawn as a whole. Videos of one camera are not independent either, which this does not know: intervals
+        are then too narrow.
+    ious : sequence of float
+        At which to give the interval of F1.
+    n_resamples : int
+        1000 put the ends of an interval of 95% at about 25 resamples from the extremes.
+    level : float
+        In (0, 1).
+    seed : int
+        Of the random numbers; the same seed gives the same intervals.
+
+    Raises
+    ------
+    UsageError
+        If there is no video, two share a name, or a number is out of range.
+    """
+    check_videos(videos)
+    if n_resamples < 1:
+        raise UsageError(f"{n_resamples} resamples for confidence intervals; give 1 or more, such as 1000.")
+    if not 0 < level < 1:
+        raise UsageError(f"A confidence level of {level}; give a share between 0 and 1, such as 0.95.")
+    n = len(videos)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+    auc, ap, abnormal_auc = _pooled(videos, drawn)
+    values = {
+        "pooled AUC": auc,
+        "pooled AP": ap,
+        "abnormal-videos-only AUC": abnormal_auc,
+        "within-video AUC": _mean_within(videos, drawn),
+    }
+    scored = all(video.events is not None for video in videos)
+    names = [f"event F1 at IoU {iou:g}" for iou in ious] if scored else []
+    if scored:
+        truth = np.array([len(predicted_events(video)) + len(video.truth) for video in videos])
+        for name, iou in zip(names, ious, strict=False):
+            values[name] = _ratio(drawn @ [2 * count_matches(video, iou) for video in videos], drawn @ truth)
+        hours = np.array([normal_seconds(video) / 3600 for video in videos])
+        values["false alarms per hour"] = _ratio(drawn @ [count_false_alarms(v) for v in videos], drawn @ hours)
+
+    notes: list[str] = []
+    if n == 1:
+        notes.append("there are no confidence intervals: one video is given, and they are about more than one.")
+    found = {name: _interval(name, metric, level, n, notes) for name, metric in values.items()}
+    return Bootstrap(
+        n_resamples=n_resamples,
+        seed=seed,
+        pooled_auc=found["pooled AUC"],
+        pooled_ap=found["pooled AP"],
+        abnormal_videos_auc=found["abnormal-videos-only AUC"],
+        within_video_auc=found["within-video AUC"],
+        f1=tuple(found[name] for name in names),
+        false_alarms_per_hour=found.get("false alarms per hour"),
+        notes=tuple(notes),
+    )
+
+
+def _pooled(videos: Sequence[VideoScores], drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return AUC, AP and AUC of abnormal videos of each resample; NaN where one class is missing.
+
+    An AUC is the share of pairs of an abnormal and a normal frame that are in the right order, so a table of such pairs
+    for each two videos is all that its resamples need. AP needs, at the score of each abnormal frame, how many frames
+    of each video are at least as high.
+    """
+    abnormal = [np.sort(video.scores[video.labels]) for video in videos]
+    normal = [np.sort(video.scores[~video.labels]) for video in videos]
+    n_abnormal = np.array([scores.size for scores in abnormal], dtype=np.float64)
+    n_normal = np.array([scores.size for scores in normal], dtype=np.float64)
+    thresholds = np.unique(np.concatenate(abnormal))[::-1]
+    right = np.zeros((len(videos), len(videos)))
+    precisions = np.zeros(len(drawn))
+    above = np.zeros(len(videos))
+    for first in range(0, thresholds.size, _ROWS):
+        scores = thresholds[first : first + _ROWS]
+        hits, alarms = _at_least(abnormal, scores), _at_least(normal, scores)
+        gained = np.diff(hits, axis=0, prepend=above[None])
+        level = alarms - _over(normal, scores)
+        right += gained.T @ (n_normal - alarms + level / 2)
+        drawn_hits = hits @ drawn.T
+        passed = drawn_hits + alarms @ drawn.T
+        precision = np.divide(drawn_hits, passed, out=np.zeros_like(passed), where=passed > 0)
+        precisions += np.einsum("gb,gb->b", np.diff(drawn_hits, axis=0, prepend=above[None] @ drawn.T), precision)
+        above = hits[-1]
+    total_abnormal, total_normal = drawn @ n_abnormal, drawn @ n_normal
+    both = (total_abnormal > 0) & (total_normal > 0)
+    shown = drawn * (n_abnormal > 0)
+    return (
+        _ratio(np.sum((drawn @ right) * drawn, axis=1), total_abnormal * total_normal),
+        np.where(both, _ratio(precisions, total_abnormal), np.nan),
+        _ratio(np.sum((shown @ right) * shown, axis=1), total_abnormal * (shown @ n_normal)),
+    )
+
+
+def _at_least(ascending: Sequence[FloatArray], scores: FloatArray) -> FloatArray:
+    """Return how many frames of each video have at least each score: shape (scores, videos)."""
+    return np.stack([each.size - np.searchsorted(each, scores, "left") for each in ascending], axis=1).astype(float)
+
+
+def _over(ascending: Sequence[FloatArray], scores: FloatArray) -> FloatArray:
+    """Return how many frames of each video are over each score: shape (scores, videos)."""
+    return np.stack([each.size - np.searchsorted(each, scores, "right") for each in ascending], axis=1).astype(float)
+
+
+def _mean_within(videos: Sequence[VideoScores], drawn: FloatArray) -> FloatArray:
+    per_video = within_video_auc(videos).per_video
+    aucs = np.array([per_video.get(video.name, 0.0) for video in videos])
+    defined = np.array([video.name in per_video for video in videos], dtype=np.float64)
+    return _ratio(drawn @ aucs, drawn @ defined)
+
+
+def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _interval(name: str, values: FloatArray, level: float, n_videos: int, notes: list[str]) -> Confidence | None:
+    defined = values[~np.isnan(values)]
+    undefined = values.size - defined.size
+    if n_videos == 1 or not defined.size:
+        return None  # for all metrics alike, or for the reason that the metric itself is undefined: said elsewhere
+    if undefined > MOST_UNDEFINED * values.size:
+        notes.append(
+            f"{name} has no confidence interval: it is undefined in {undefined} of {values.size} resamples of the "
+            "videos; add videos of the rarer kind."
+        )
+        return None
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Confidence(float(low), float(high), level, undefined)
