@@ -39,6 +39,7 @@ def test_imports_point_downwards() -> None:
         {"explain", "datasets", "probes"},
         {"evaluation"},
         {"pipeline"},
+        {"studies"},
         {"report"},
         {"cli"},
     ]
