@@ -23,6 +23,10 @@ class ManifestError(UsageError):
     """A manifest, or a folder used as one, that cannot be read as labels."""
 
 
+class DatasetError(HiProbeError):
+    """A copy of a dataset with videos missing, unreadable, or of another length than their labels say."""
+
+
 class CalibrationError(UsageError):
     """Labels that cannot be fitted: one class only, fewer than two groups, too few segments."""
 

@@ -7,6 +7,7 @@ import traceback
 
 import typer
 
+from hiprobe.cli.datasets import datasets
 from hiprobe.cli.demo import demo
 from hiprobe.cli.detect import detect
 from hiprobe.cli.evaluate import evaluate
@@ -30,6 +31,7 @@ app.command()(detect)
 app.command("eval")(evaluate)
 app.command()(probes)
 app.add_typer(models, name="models")
+app.add_typer(datasets, name="datasets")
 app.command()(demo)
 
 
