@@ -72,7 +72,7 @@ def check(
             printer.line(f"... {videos} videos checked")
     summary = f"{videos} videos of {dataset.title} ({split}) checked"
     if problems:
-        raise DatasetError(f"{root}: {summary}, {problems} problems; mend the copy before you measure with it.")
+        raise DatasetError(f"{root}: {summary}, problems: {problems}; mend the copy before you measure with it.")
     printer.line(f"{summary}: all there, readable, and as long as their labels say")
 
 

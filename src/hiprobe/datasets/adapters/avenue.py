@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from hiprobe.datasets.adapters.base import Dataset, FrameLabels
-from hiprobe.datasets.adapters.files import find_file, runs
+from hiprobe.datasets.adapters.files import find_file, read_cells, runs
 from hiprobe.datasets.labels import NORMAL
-from hiprobe.errors import ManifestError
 
 ABNORMAL = "abnormal"
 """The kind of every event: running, throwing and loitering are not told apart in the masks."""
@@ -59,8 +57,4 @@ class Avenue(Dataset):
 
 def read_mask(path: Path) -> np.ndarray:
     """Return which frames a label file marks: bool (n_frames,). Raises ManifestError."""
-    try:
-        frames = loadmat(path)["volLabel"].ravel()
-        return np.array([np.any(frame) for frame in frames], dtype=bool)
-    except (KeyError, ValueError, TypeError, AttributeError, OSError, NotImplementedError) as error:
-        raise ManifestError(f"{path}: is no .mat file with masks 'volLabel' ({error}); fetch it again.") from error
+    return np.array([frame.any() for frame in read_cells(path, "volLabel")], dtype=bool)

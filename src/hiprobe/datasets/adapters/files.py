@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.io import loadmat
 
 from hiprobe.datasets.adapters.base import FrameLabels
 from hiprobe.datasets.folder import VIDEO_SUFFIXES
@@ -74,6 +75,17 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
         if len(fields) != len(header):
             raise ManifestError(f"{where}: has {len(fields)} fields under {len(header)} columns; correct the row.")
         yield where, {name: field.strip() for name, field in zip(header, fields, strict=True)}
+
+
+def read_cells(path: Path, variable: str) -> list[np.ndarray]:
+    """Return the cells of a cell array in a ``.mat`` file. Raises ManifestError."""
+    try:
+        cells = loadmat(path, variable_names=[variable]).get(variable)
+    except Exception as error:  # a damaged file makes SciPy raise anything from zlib.error to TypeError
+        raise ManifestError(f"{path}: cannot be read as a .mat file ({error}); fetch it again.") from error
+    if cells is None or cells.dtype != object:
+        raise ManifestError(f"{path}: has no cell array {variable!r}; fetch the official ground truth.")
+    return [np.asarray(cell) for cell in cells.ravel()]
 
 
 def number(text: str, where: str) -> int:

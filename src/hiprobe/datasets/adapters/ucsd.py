@@ -17,10 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from scipy.io import loadmat
-
 from hiprobe.datasets.adapters.base import Dataset, FrameLabels
-from hiprobe.datasets.adapters.files import COPY_LABELS, find_file, pairs, read_copy, read_lines
+from hiprobe.datasets.adapters.files import COPY_LABELS, find_file, pairs, read_cells, read_copy, read_lines
 from hiprobe.datasets.labels import NORMAL
 from hiprobe.errors import ManifestError
 
@@ -111,12 +109,9 @@ def read_m(path: Path) -> Iterator[tuple[str, Ranges]]:
 
 def read_mat(path: Path) -> Iterator[tuple[str, Ranges]]:
     """Yield place and 0-based half-open ranges of each clip in a ``.mat`` file. Raises ManifestError."""
-    try:
-        cells = loadmat(path)["gt"].ravel()
-        clips = [cell.astype(int).reshape(2, -1).T.tolist() for cell in cells]
-    except (KeyError, ValueError, TypeError, AttributeError, OSError, NotImplementedError) as error:
-        raise ManifestError(
-            f"{path}: is no .mat file with a cell array 'gt' of first and last frames ({error}); fetch it again."
-        ) from error
-    for number, clip in enumerate(clips, start=1):
-        yield f"{path}, clip {number}", tuple(sorted((first - 1, last) for first, last in clip))
+    for number, cell in enumerate(read_cells(path, "gt"), start=1):
+        where = f"{path}, clip {number}"
+        if cell.ndim != 2 or (cell.size and len(cell) != 2):
+            raise ManifestError(f"{where}: is no row of first frames above one of last frames; fetch it again.")
+        # To Python's integers first: the file holds bytes, in which 0 - 1 is 255.
+        yield where, tuple(sorted((int(first) - 1, int(last)) for first, last in cell.T if cell.size))
