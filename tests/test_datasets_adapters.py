@@ -507,6 +507,23 @@ def test_surv_fight_takes_groups_from_labels(put) -> None:
     assert rows(manifest)["fi001.mp4"] == ("fight", [(0.0, 2.0)])
 
 
+def test_surv_fight_takes_groups_from_the_list_of_recordings(put) -> None:
+    root = put("fight/fi001.mp4", "fight/fi002.mp4", "fight/fi003.mp4", "noFight/nofi001.mp4", "noFight/nofi062.mp4")
+    put("noFight/nofi063.mp4", "noFight/nofi099.mp4")
+    write(
+        root / "videos.txt",
+        "https://a \nfi001: 0.13.50 - 0.15.60\nnofi001: 2.34.70 - 2.37.80\nhttps://b\nfi002: 1.30.00 - 1.32.50\n"
+        "nofi001: 0.01.00 - 0.03.00\nhttps://c\nfi003: 0.0.50 - 0.11.50\n\nnofi062 - nofi063 : CamNet Dataset\n",
+    )
+    groups = {item.path.stem: item.group for item in find_dataset("surv-fight").labels(root)}
+    assert groups["fi001"] == groups["fi002"] == groups["nofi001"] == "https://a"
+    assert groups["fi003"] == "https://c" and groups["nofi062"] == groups["nofi063"] == "CamNet Dataset"
+    assert groups["nofi099"] == "nofi099"
+    write(root / "videos.txt", "https://a\nfi001: 0.13.50 - 0.15.60\nand more\n")
+    with pytest.raises(ManifestError, match=r"videos\.txt:3: 'and more' is neither a recording nor a clip"):
+        find_dataset("surv-fight").labels(root)
+
+
 # All of them
 
 
