@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Avenue(Dataset):
     what = "a campus avenue; running, throwing, loitering"
     url = "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html"
     terms = "see the page"
-    counts = {"train": 16, "test": 21}  # noqa: RUF012
+    counts: ClassVar = {"train": 16, "test": 21}
     fps = 25.0
 
     def read(self, root: Path, split: str) -> Iterator[FrameLabels]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from hiprobe.datasets.adapters.base import Dataset, FrameLabels
 from hiprobe.datasets.adapters.files import VideoIndex, find_file, number, read_lines, read_table
@@ -36,7 +37,7 @@ class Msad(Dataset):
     what = "CCTV of 14 kinds of places, 11 kinds of events"
     url = "https://msad-dataset.github.io/"
     terms = "on request, academic research only"
-    counts = {"train": 360, "test": 360}  # noqa: RUF012
+    counts: ClassVar = {"train": 360, "test": 360}
     overrun = 1  # where the last frame of a video is labelled, it is not said which counting holds
 
     def expected(self, root: Path, split: str) -> int | None:

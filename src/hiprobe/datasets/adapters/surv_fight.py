@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from hiprobe.datasets.adapters.base import ALL, Dataset, FrameLabels
 from hiprobe.datasets.adapters.files import COPY_LABELS, read_copy, read_lines
@@ -34,7 +35,7 @@ class SurvFight(Dataset):
     what = "CCTV clips of 2 s, a fight or none"
     url = "https://github.com/seymanurakti/fight-detection-surv-dataset"
     terms = "MIT"
-    counts = {ALL: 300}  # noqa: RUF012
+    counts: ClassVar = {ALL: 300}
 
     def expected(self, root: Path, split: str) -> int | None:
         """Return how many clips there should be."""

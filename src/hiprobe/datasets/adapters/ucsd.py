@@ -83,7 +83,7 @@ class UcsdPed1(_Ucsd):
     name = "ucsd-ped1"
     title = "UCSD Ped1"
     what = "a walkway, people come and go; carts, bicycles, skaters"
-    counts = {"train": 34, "test": 36}  # noqa: RUF012
+    counts: ClassVar = {"train": 34, "test": 36}
     folder = "UCSDped1"
 
 
@@ -93,7 +93,7 @@ class UcsdPed2(_Ucsd):
     name = "ucsd-ped2"
     title = "UCSD Ped2"
     what = "a walkway, people cross the picture; carts, bicycles, skaters"
-    counts = {"train": 16, "test": 12}  # noqa: RUF012
+    counts: ClassVar = {"train": 16, "test": 12}
     folder = "UCSDped2"
 
 

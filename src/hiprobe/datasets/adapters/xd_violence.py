@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from hiprobe.datasets.adapters.base import Dataset, FrameLabels
 from hiprobe.datasets.adapters.files import VideoIndex, find_file, pairs, read_lines
@@ -44,7 +45,7 @@ class XdViolence(Dataset):
     what = "films and web video with sound, 6 kinds of violence"
     url = "https://roc-ng.github.io/XD-Violence/"
     terms = "see the page"
-    counts = {"train": 3954, "test": 800}  # noqa: RUF012
+    counts: ClassVar = {"train": 3954, "test": 800}
     overrun = 16  # the authors' slices cut what reaches past the end
 
     def read(self, root: Path, split: str) -> Iterator[FrameLabels]:
