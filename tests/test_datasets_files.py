@@ -27,14 +27,8 @@ from hiprobe.datasets import (
     write_manifest,
 )
 from hiprobe.errors import UsageError
+from tests.trees import UCF_TEST, shanghai
 from tests.videos import cut, damage_packets, write_video
-
-TEST = "Temporal_Anomaly_Annotation_for_Testing_Videos.txt"
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", 10, fps=5)
 
 
 @pytest.fixture
@@ -43,7 +37,7 @@ def copy(clip: Path, tmp_path: Path) -> Path:
     for name in ("Abuse/Abuse028_x264.mp4", "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4"):
         (tmp_path / name).parent.mkdir()
         shutil.copy(clip, tmp_path / name)
-    (tmp_path / TEST).write_text(
+    (tmp_path / UCF_TEST).write_text(
         "Abuse028_x264.mp4  Abuse  6  8  -1  -1\nNormal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1\n"
     )
     return tmp_path
@@ -91,10 +85,10 @@ def test_missing_unreadable_and_short_videos_are_found(copy: Path, clip: Path) -
     shutil.copy(write_video(copy.parent / "short.mp4", 3, fps=5), abuse)
     shutil.copy(cut(clip), normal)
     found = problems(copy)
-    assert "has 3 frames and its labels reach frame 8" in found[abuse.name] and f"{TEST}:1" in found[abuse.name]
+    assert "has 3 frames and its labels reach frame 8" in found[abuse.name] and f"{UCF_TEST}:1" in found[abuse.name]
     assert "copy the file again" in found[normal.name]
     abuse.unlink()
-    assert problems(copy)[abuse.name] == f"is missing; {copy / TEST}:1 lists it."
+    assert problems(copy)[abuse.name] == f"is missing; {copy / UCF_TEST}:1 lists it."
 
 
 @pytest.mark.usefixtures("small")
@@ -144,8 +138,6 @@ def test_what_is_exported_is_read_back(copy: Path, run, tmp_path: Path) -> None:
 
 
 def test_exported_folders_of_frames_come_with_their_rate(tmp_path: Path, run, monkeypatch) -> None:
-    from tests.test_datasets_adapters import shanghai
-
     shanghai(tmp_path)
     words = ("datasets", "export", "shanghaitech", "--root", tmp_path, "--split", "test", "-o", tmp_path / "out.csv")
     code, out, _ = run(*words)
