@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.trees import N_FRAMES
+from tests.videos import write_video
 from tools.scenes.raster import Renderer
 
 
@@ -18,3 +22,22 @@ def renderer() -> Iterator[Renderer]:
         pytest.skip(f"no EGL context can be made here: {error}")
     with made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten frames at 5 a second: encoded once, copied wherever a video is wanted."""
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", N_FRAMES, fps=5)
+
+
+@pytest.fixture
+def put(clip: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that puts the clip at paths below the folder of the test, and returns that folder."""
+
+    def call(*names: str) -> Path:
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(clip, tmp_path / name)
+        return tmp_path
+
+    return call

@@ -27,6 +27,10 @@ class ScoresError(UsageError):
     """Scores of a system that cannot be read, or do not fit the videos they are for."""
 
 
+class DatasetError(HiProbeError):
+    """A copy of a dataset with videos missing, unreadable, or of another length than their labels say."""
+
+
 class CalibrationError(UsageError):
     """Labels that cannot be fitted: one class only, fewer than two groups, too few segments."""
 

@@ -7,6 +7,7 @@ import traceback
 
 import typer
 
+from hiprobe.cli.datasets import datasets
 from hiprobe.cli.demo import demo
 from hiprobe.cli.detect import detect
 from hiprobe.cli.evaluate import evaluate
@@ -32,6 +33,7 @@ app.command("eval")(evaluate)
 app.command()(probes)
 app.add_typer(models, name="models")
 app.command()(study)
+app.add_typer(datasets, name="datasets")
 app.command()(demo)
 
 
