@@ -1,17 +1,20 @@
-"""The verbs: ``fit`` makes a probe of labelled videos, ``detect`` finds events, ``evaluate`` measures them."""
+"""The verbs: ``fit`` and ``fit_normal`` make a probe, ``detect`` finds events, ``evaluate`` measures them."""
 
 from hiprobe.pipeline.detect import DetectedEvent, Detection, SegmentScore, detect, detect_all
 from hiprobe.pipeline.evaluate import evaluate_manifest
 from hiprobe.pipeline.fit import DEFAULT_PROMPT, FitResult, fit
+from hiprobe.pipeline.fit_normal import FitNormalResult, fit_normal
 
 __all__ = [
     "DEFAULT_PROMPT",
     "DetectedEvent",
     "Detection",
+    "FitNormalResult",
     "FitResult",
     "SegmentScore",
     "detect",
     "detect_all",
     "evaluate_manifest",
     "fit",
+    "fit_normal",
 ]
