@@ -64,8 +64,8 @@ def false_alarm_threshold(
     """Return the lowest threshold from which on upwards normal videos have no more events than wanted.
 
     Events are found as detection finds them, so that short excursions that are dropped, and close ones that are joined,
-    count as they will. Where the videos are too short for a single event at the wanted rate, it is the highest score
-    of any of them.
+    count as they will. Where the videos are too short for a single event at the wanted rate, none of them has
+    one at the threshold.
 
     Parameters
     ----------

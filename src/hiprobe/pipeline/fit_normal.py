@@ -30,7 +30,7 @@ from hiprobe.probing import (
     token_scorer,
     view_values,
 )
-from hiprobe.probing.oneclass import VIEWS, TokenModel, combined, standardiser
+from hiprobe.probing.oneclass import VIEWS, TokenModel, combined, digest, standardiser
 from hiprobe.version import __version__
 from hiprobe.video import Sampling
 
@@ -118,13 +118,13 @@ def fit_normal(
     prompt = DEFAULT_PROMPT if prompt is None else prompt
     paths = [video.path for video in manifest.videos]
 
-    def read(reading: TokenReading, videos: Sequence[Path], kept: FeatureStore | None) -> list[Features]:
+    def read(reading: TokenReading, videos: Sequence[Path]) -> list[Features]:
         spec = FeatureSpec(sampling, prompt, reading.info.fingerprint, layers, backbone.info.pooling)
-        features, failures = extract_all(videos, reading, spec, kept, fps, report)
+        features, failures = extract_all(videos, reading, spec, store, fps, report)
         raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
         return features
 
-    sampled = read(sampling_reading(backbone, seed), paths, store)
+    sampled = read(sampling_reading(backbone, seed), paths)
     fold = _folds(manifest)
 
     def fitted(index: int, left_out: int | None) -> dict[str, TokenModel]:
@@ -138,10 +138,9 @@ def fit_normal(
     for left_out in range(max(fold) + 1):
         reading, altered = _readings(backbone, {number: fitted(i, left_out) for i, number in enumerate(layers)})
         held_out = [at for at, of in enumerate(fold) if of == left_out]
-        # What these make of a segment depends on all the videos: it is not worth keeping.
-        normal |= zip(held_out, read(reading, [paths[at] for at in held_out], None), strict=True)
+        normal |= zip(held_out, read(reading, [paths[at] for at in held_out]), strict=True)
         if len(layers) > 1:  # one video of each fold is enough to compare layers by
-            made_up |= zip(held_out[:1], read(altered, [paths[at] for at in held_out[:1]], None), strict=True)
+            made_up |= zip(held_out[:1], read(altered, [paths[at] for at in held_out[:1]]), strict=True)
     in_order = [normal[at] for at in range(len(paths))]
     values = [_values(in_order, i) for i in range(len(layers))]
     aucs = tuple(
@@ -198,8 +197,9 @@ def _readings(backbone: Backbone, models: dict[int, dict[str, TokenModel]]) -> t
         values = view_values(tokens, models[layer])
         return np.stack([values[view] for view in VIEWS], axis=1)
 
-    plain = TokenReading(backbone, measure, len(VIEWS), "values")
-    return plain, TokenReading(backbone, measure, len(VIEWS), "values of made-up anomalies", paste)
+    named = " ".join(f"{layer} {digest(of_layer)}" for layer, of_layer in models.items())
+    plain = TokenReading(backbone, measure, len(VIEWS), f"values {named}")
+    return plain, TokenReading(backbone, measure, len(VIEWS), f"values of made-up anomalies {named}", paste)
 
 
 def _values(features: Sequence[Features], index: int) -> Values:
@@ -242,5 +242,5 @@ def _check(manifest: Manifest) -> None:
 def _too_short(hours: float, false_alarms: float) -> str:
     return (
         f"{60 * hours:.1f} minutes of normal video cannot show {false_alarms:g} false alarms an hour; the threshold is "
-        "the highest held-out score of them, and more normal video would raise it or confirm it."
+        "where they have none, and may let through more. Fit on more normal video to be surer."
     )

@@ -9,6 +9,7 @@ did not see, and the score of a segment is the mean over its views.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
@@ -292,6 +293,15 @@ def standardiser(values: Mapping[str, FloatArray]) -> tuple[dict[str, float], di
 def combined(values: Mapping[str, FloatArray], centres: Mapping[str, float], scales: Mapping[str, float]) -> FloatArray:
     """Return the mean over views (n,) of their standardised values."""
     return np.mean([(values[view] - centres[view]) / scales[view] for view in centres], axis=0)
+
+
+def digest(models: Mapping[str, TokenModel]) -> str:
+    """Return what tells these models from all others."""
+    found = hashlib.sha256()
+    for view, model in sorted(models.items()):
+        for name, array in sorted(model.arrays().items()):
+            found.update(f"{view}.{name} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _checked(tokens: ArrayLike) -> NDArray[np.floating]:

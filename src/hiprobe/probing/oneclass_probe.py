@@ -22,7 +22,7 @@ from hiprobe.errors import ProbeError, UsageError
 from hiprobe.files import atomic_path
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.context import ProbeContext, check_context
-from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer
+from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest
 from hiprobe.probing.probe_file import KEY, Probe, damaged, parse_finite, read_probe_file
 
 SCHEMA = "hiprobe.oneclass/1"
@@ -116,10 +116,10 @@ class OneClassProbe:
     @property
     def identity(self) -> str:
         """A digest of the scorer, its site and layer: scores of one probe are never taken for another's."""
-        digest = hashlib.sha256(f"{self.site} {self.layer} {_numbers(self.scorer)}".encode())
-        for name, array in sorted(_tensors(self.scorer).items()):
-            digest.update(name.encode() + array.tobytes())
-        return digest.hexdigest()
+        scorer = self.scorer
+        numbers = (scorer.kind, scorer.top, sorted(scorer.centres.items()), sorted(scorer.scales.items()))
+        text = f"{self.site} {self.layer} {numbers} {digest(scorer.models)}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def check(self, context: ProbeContext) -> None:
         """Check that the probe is valid for the backbone, prompt and sampling at hand; raise ProbeError if not."""
@@ -254,7 +254,3 @@ def _tensors(scorer: TokenScorer) -> dict[str, np.ndarray]:
         for view, model in scorer.models.items()
         for name, array in model.arrays().items()
     }
-
-
-def _numbers(scorer: TokenScorer) -> str:
-    return repr((scorer.kind, scorer.top, sorted(scorer.centres.items()), sorted(scorer.scales.items())))
