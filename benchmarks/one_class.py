@@ -3,8 +3,8 @@
     python -m benchmarks.one_class DATA [--work bench-out] [--kind gaussian|neighbours] [--layer N]
 
 DATA holds ``ucsd_ped2/`` with its ``labels.csv``, as for ``benchmarks.real_footage``. What is read of each clip is kept
-under ``--work``, so that a run that was stopped goes on from there. Nothing is chosen on the test clips: ``--layer`` is for
-looking at the other layers afterwards. Prints a Markdown row and writes the numbers to a JSON file there.
+under ``--work``, so that a run that was stopped goes on from there. Nothing is chosen on the test clips: ``--layer`` is
+for looking at the other layers afterwards. Prints a Markdown row and writes the numbers to a JSON file there.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def main() -> None:
     print("\n| kind | layer | AUC of made-up anomalies | pooled AUC | pooled AP | events found, of them true |")
     print("| --- | --- | --- | --- | --- | --- |")
     print(
-        f"| {options.kind} | {probe.layer} | {compared or 'not asked'} | {found.pooled_auc:.3f} | {found.pooled_ap:.3f} "
-        f"| {events.n_predicted}, precision {events.precision}, recall {events.recall} |"
+        f"| {options.kind} | {probe.layer} | {compared or 'not asked'} | {found.pooled_auc:.3f} "
+        f"| {found.pooled_ap:.3f} | {events.n_predicted}, precision {events.precision}, recall {events.recall} |"
     )
     numbers = {
         "layer": probe.layer,
