@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones import BackboneInfo, Pooling
+from hiprobe.backbones import BackboneInfo, Pooling, TokenSite
 from tests.videos import write_video
 
 WIDTH = 6
@@ -83,5 +84,54 @@ def write_calibration(folder: Path) -> Path:
         bright_video(folder / f"bright{index}.mp4", 8, (2, 6), seed=index)
         rows += [f"dark{index}.mp4,normal,,,g{index}", f"bright{index}.mp4,flash,2,6,g{index}"]
     manifest = folder / "labels.csv"
+    manifest.write_text("\n".join(rows) + "\n")
+    return manifest
+
+
+class FakeTokenBackbone(FakeBackbone):
+    """Gives token states, too: at ``BEST_LAYER`` the pixels of 4x4 patches, at layer 1 noise."""
+
+    def __init__(self, fingerprint: str = "f" * 64) -> None:
+        super().__init__(fingerprint)
+        self.info = replace(self.info, tokens=TokenSite("vision", (1, BEST_LAYER), width=4, frame_size=(12, 16)))
+
+    def token_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        self.segments += len(frames)
+        batch, count = frames.shape[:2]
+        # Means of the 2x2 blocks of each of the 12 patches.
+        blocks = frames.mean(-1).reshape(batch, count, 3, 2, 2, 4, 2, 2).mean((4, 7))
+        seen = blocks.transpose(0, 1, 2, 4, 3, 5).reshape(batch, count, 12, 4)
+        noise = np.stack(
+            [np.random.default_rng(int(one.astype(np.int64).sum())).normal(size=seen.shape[1:]) for one in frames]
+        )
+        return np.stack([seen if layer == BEST_LAYER else noise for layer in layers], axis=1).astype(np.float32)
+
+
+def yard_video(path: Path, seconds: float, mover: tuple[float, float] | None = None, seed: int = 0) -> Path:
+    """Write a video at 10 fps of a place with dark and light parts, where something bright moves in an interval."""
+    random = np.random.default_rng([seed, *path.stem.encode()])
+    place = np.random.default_rng(0).integers(30, 150, (6, 8)).repeat(8, 0).repeat(10, 1)[:, :, None].repeat(3, 2)
+    images = []
+    for index in range(round(seconds * 10)):
+        image = place + random.normal(0, 3, (48, 80, 1))
+        if mover and mover[0] <= index / 10 < mover[1]:
+            image[16:32, (7 * index) % 60 : (7 * index) % 60 + 16] = 250
+        images.append(np.clip(image, 0, 255).astype(np.uint8))
+    return write_video(path, len(images), fps=10, images=images)
+
+
+def write_normal(folder: Path) -> Path:
+    """Write five normal videos of 10 s of one place with a manifest; return the manifest."""
+    rows = ["path,label"]
+    for index in range(5):
+        yard_video(folder / f"calm{index}.mp4", 10, seed=index)
+        rows.append(f"calm{index}.mp4,normal")
+    manifest = folder / "normal.csv"
     manifest.write_text("\n".join(rows) + "\n")
     return manifest

@@ -18,7 +18,7 @@ from hiprobe.cli import main
 from hiprobe.cli.options import state
 from hiprobe.probing import Probe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
-from tests.fakes import FakeBackbone, bright_video, write_calibration
+from tests.fakes import FakeBackbone, FakeTokenBackbone, bright_video, write_calibration, write_normal, yard_video
 from tests.videos import write_audio, write_video
 
 CLEAN = dict(os.environ)
@@ -310,3 +310,20 @@ def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     assert sum(hits) >= 2
     assert any("trained on generated scenes" in warning for warning in body["warnings"])
     assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000
+
+
+def test_fit_on_normal_videos_alone(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakeTokenBackbone())
+    labels, path = write_normal(tmp_path), tmp_path / "yard.probe"
+    code, said, error = run("fit", "--normal-only", labels, "--out", path, "--false-alarms", "90")
+    assert code == 0, error
+    assert "layer 3 of the vision" in said and "90 an hour were allowed" in said
+    yard_video(tmp_path / "night.mp4", 20, (8, 12), seed=77)
+    code, _, said = run("detect", tmp_path / "night.mp4", "--probe", path, "--out", tmp_path / "out", "--no-explain")
+    assert code == 0, said
+    assert json.loads((tmp_path / "out" / "night.json").read_text())["events"]
+    for words in (["--kind", "gaussian"], ["--false-alarms", "1"], ["--normal-only", "--pooling", "last"]):
+        code, _, said = run("fit", labels, *words)
+        assert code == 2 and "--normal-only" in said
+    code, _, said = run("fit", labels, "--keep-layer", path)
+    assert code == 2 and "cannot be kept" in said

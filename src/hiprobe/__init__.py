@@ -27,18 +27,29 @@ if TYPE_CHECKING:
     from hiprobe.errors import HiProbeError
     from hiprobe.features import FeatureStore
     from hiprobe.localize import LocalizeSettings
-    from hiprobe.pipeline import Detection, FitResult, detect, evaluate_manifest, evaluate_scores, fit
-    from hiprobe.probes import StarterProbe, load_starter, starter_probes
-    from hiprobe.probing import Probe
+    from hiprobe.pipeline import (
+        Detection,
+        FitNormalResult,
+        FitResult,
+        detect,
+        evaluate_manifest,
+        evaluate_scores,
+        fit,
+        fit_normal,
+    )
+    from hiprobe.probes import StarterProbe, load_probe, load_starter, starter_probes
+    from hiprobe.probing import OneClassProbe, Probe
     from hiprobe.video import Sampling
 
 __all__ = [
     "Detection",
     "FeatureStore",
+    "FitNormalResult",
     "FitResult",
     "HiProbeError",
     "LoadOptions",
     "LocalizeSettings",
+    "OneClassProbe",
     "Probe",
     "Sampling",
     "StarterProbe",
@@ -47,8 +58,10 @@ __all__ = [
     "evaluate_manifest",
     "evaluate_scores",
     "fit",
+    "fit_normal",
     "load_backbone",
     "load_manifest",
+    "load_probe",
     "load_starter",
     "starter_probes",
 ]
@@ -56,10 +69,12 @@ __all__ = [
 _HOMES = {
     "Detection": "pipeline",
     "FeatureStore": "features",
+    "FitNormalResult": "pipeline",
     "FitResult": "pipeline",
     "HiProbeError": "errors",
     "LoadOptions": "backbones",
     "LocalizeSettings": "localize",
+    "OneClassProbe": "probing",
     "Probe": "probing",
     "Sampling": "video",
     "StarterProbe": "probes",
@@ -67,8 +82,10 @@ _HOMES = {
     "evaluate_manifest": "pipeline",
     "evaluate_scores": "pipeline",
     "fit": "pipeline",
+    "fit_normal": "pipeline",
     "load_backbone": "backbones",
     "load_manifest": "datasets",
+    "load_probe": "probes",
     "load_starter": "probes",
     "starter_probes": "probes",
 }

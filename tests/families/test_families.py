@@ -73,6 +73,16 @@ def test_hooks_equal_output_hidden_states(backbone: HuggingFaceBackbone) -> None
         assert np.array_equal(states[layer - 1], output.hidden_states[layer][0, -1].numpy()), layer
 
 
+def test_the_mean_of_token_states_is_the_visual_pooling(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone)
+    layers = range(1, backbone.info.layers + 1)
+    tokens = backbone.token_states(frames, "What happens?", layers)
+    assert backbone.info.tokens is not None and tokens.shape[-1] == backbone.info.tokens.width
+    assert set(backbone.info.tokens.layers) <= set(layers)
+    visual = backbone.hidden_states(frames, "What happens?", layers, "visual")
+    np.testing.assert_allclose(tokens.mean((2, 3)), visual, rtol=1e-4, atol=1e-5)
+
+
 def test_a_cut_model_equals_the_whole(name: str, backbone: HuggingFaceBackbone, folders: dict[str, Path]) -> None:
     frames = pictures(backbone)
     for depth in range(1, backbone.info.layers):

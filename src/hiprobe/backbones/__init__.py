@@ -8,7 +8,7 @@
 Layer l is decoder block l = 1..L; ``hidden_states[0]`` of transformers is the embedding, not a layer.
 """
 
-from hiprobe.backbones.base import POOLINGS, Backbone, BackboneInfo, Pooling
+from hiprobe.backbones.base import POOLINGS, Backbone, BackboneInfo, Pooling, TokenBackbone, TokenSite
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
 
@@ -19,6 +19,8 @@ __all__ = [
     "BackboneInfo",
     "LoadOptions",
     "Pooling",
+    "TokenBackbone",
+    "TokenSite",
     "cache_folder",
     "load_backbone",
 ]

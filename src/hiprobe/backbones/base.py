@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 from hiprobe.errors import UsageError
 
@@ -24,6 +24,28 @@ POOLINGS: tuple[str, ...] = get_args(Pooling)
 
 FRAME_INTERVAL = 0.25
 """Seconds between frames whose times are not known: those of 8 frames in a segment of 2 s."""
+
+
+@dataclass(frozen=True)
+class TokenSite:
+    """Where the states of single tokens are read, for one-class probes.
+
+    Attributes
+    ----------
+    site : {"decoder", "vision"}
+        ``decoder``: visual tokens in the decoder's blocks. ``vision``: patch tokens in the vision tower's blocks.
+    layers : tuple of int
+        Blocks, from 1, that one-class fitting chooses among; few, as the states of many tokens are large.
+    width : int
+        D, the size of a token's state there.
+    frame_size : tuple of int
+        (height, width) in pixels of the frames that it is read from.
+    """
+
+    site: Literal["decoder", "vision"]
+    layers: tuple[int, ...]
+    width: int
+    frame_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -54,6 +76,8 @@ class BackboneInfo:
         Where it runs: ``cpu``, ``cuda``, ``cuda:1``, ...
     memory : int, optional
         Bytes that one forward pass may take there; by default half of what is free.
+    tokens : TokenSite, optional
+        Where states of single tokens are read, if they can be.
     """
 
     name: str
@@ -67,6 +91,7 @@ class BackboneInfo:
     depth: int | None = None
     device: str = "cpu"
     memory: int | None = None
+    tokens: TokenSite | None = None
 
 
 class Backbone(Protocol):
@@ -126,6 +151,36 @@ class Backbone(Protocol):
         seconds: float | None = None,
     ) -> str:
         """Answer ``prompt`` about the frames, uint8 (K, H, W, 3), of one segment of so many seconds, greedily."""
+        ...
+
+
+@runtime_checkable
+class TokenBackbone(Backbone, Protocol):
+    """A backbone that also gives the states of single tokens, which one-class probes score."""
+
+    def token_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """Read the states of all visual tokens at the site of ``info.tokens``.
+
+        Parameters
+        ----------
+        frames : ndarray of uint8, shape (B, K, H, W, 3)
+            As for :meth:`Backbone.hidden_states`, but of the site's ``frame_size``.
+        prompt, seconds
+            As there; the vision tower is told neither.
+        layers : sequence of int
+            Blocks at the site, ascending.
+
+        Returns
+        -------
+        ndarray of float32, shape (B, layers, steps, P, D)
+            P tokens in each of the steps of time into which the K frames are divided; one place keeps its index.
+        """
         ...
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hiprobe.backbones.base import Backbone, BackboneInfo, Pooling
+from hiprobe.backbones.base import Backbone, BackboneInfo, Pooling, TokenBackbone
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +60,18 @@ class Deferred:
     ) -> NDArray[np.float32]:
         """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`."""
         return self.loaded.hidden_states(frames, prompt, layers, pooling, seconds)
+
+    def token_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.TokenBackbone.token_states`; UsageError if the backbone gives none."""
+        if not isinstance(self.loaded, TokenBackbone):
+            raise UsageError(f"The {self.info.name} backbone gives no states of single tokens; use another.")
+        return self.loaded.token_states(frames, prompt, layers, seconds)
 
     def generate(
         self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None

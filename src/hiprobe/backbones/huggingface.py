@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
-from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, Pooling, check_request
+from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, Pooling, TokenSite, check_request
 from hiprobe.backbones.checkpoint import find_checkpoint, read_config
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import Family, Prepared, find_family
@@ -98,6 +98,24 @@ class HuggingFaceBackbone:
         check_request(self.info, frames, layers, pooling)
         prepared = self.prepare(frames, prompt, seconds)
         return np.concatenate([self.read(batch, layers, pooling) for batch in _same_lengths(prepared)])
+
+    @torch.inference_mode()
+    def token_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.TokenBackbone.token_states`: visual tokens in decoder blocks."""
+        check_request(self.info, frames, layers, "visual")
+        rows = []
+        for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
+            states, _ = self._run(batch, layers)
+            visual, steps = batch[0].visual, batch[0].steps
+            found = [states[layer][:, visual.to(states[layer].device)].float().cpu() for layer in layers]
+            rows.append(torch.stack(found, dim=1).unflatten(2, (steps, -1)))
+        return torch.cat(rows).numpy()
 
     @torch.inference_mode()
     def generate(
@@ -273,6 +291,7 @@ def open_checkpoint(
         depth=cut,
         device=str(check_placing(options)),
         memory=None if options.batch_memory is None else int(options.batch_memory * 1e9),
+        tokens=TokenSite("decoder", _quarters(depth or text.num_hidden_layers), text.hidden_size, family.size()),
     )
 
     def load(depth: int | None) -> HuggingFaceBackbone:
@@ -281,6 +300,11 @@ def open_checkpoint(
         return HuggingFaceBackbone(model, family, replace(info, depth=depth), lambda: load_model(folder, options))
 
     return Deferred(info, lambda: load(cut), lambda: load(None))
+
+
+def _quarters(depth: int) -> tuple[int, ...]:
+    """Return the blocks at a quarter, half and three quarters of the depth, and the last."""
+    return tuple(sorted({max(1, round(depth * share)) for share in (0.25, 0.5, 0.75, 1)}))
 
 
 def _same_lengths(prepared: Sequence[Prepared]) -> list[list[Prepared]]:

@@ -12,7 +12,7 @@ from hiprobe.cli import options
 from hiprobe.cli.printing import Printer
 
 if TYPE_CHECKING:
-    from hiprobe.pipeline import FitResult
+    from hiprobe.pipeline import FitNormalResult, FitResult
     from hiprobe.probing import DlspResult
 
 
@@ -36,6 +36,23 @@ def fit(
             help="Keep the layer of this probe, and fit the rest anew: after relabelling. How it cuts and reads videos "
             "is kept too.",
         ),
+    ] = None,
+    normal_only: Annotated[
+        bool,
+        typer.Option("--normal-only", help="Fit to normal videos alone; see docs/normal-only.md."),
+    ] = False,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            "--false-alarms",
+            metavar="PER_HOUR",
+            help="With --normal-only: events an hour of normal video that are wanted at most.",
+            show_default="1.0",
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="With --normal-only: 'gaussian' or 'neighbours'.", show_default="gaussian"),
     ] = None,
     length: Annotated[
         float | None,
@@ -71,19 +88,34 @@ def fit(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Fit a probe to a few labelled videos: pick the layer, train the scorer, calibrate the threshold."""
+    """Fit a probe to a few labelled videos: pick the layer, train the scorer, calibrate the threshold.
+
+    With --normal-only, fit it to normal videos alone.
+    """
     from hiprobe.backbones import POOLINGS, load_backbone
     from hiprobe.datasets import load_manifest
     from hiprobe.errors import UsageError
     from hiprobe.localize import LocalizeSettings
     from hiprobe.pipeline import fit as run
+    from hiprobe.pipeline.fit_normal import FALSE_ALARMS, fit_normal
     from hiprobe.probes import load_probe
+    from hiprobe.probing import KINDS, OneClassProbe
     from hiprobe.video import Sampling
 
     printer = Printer(quiet)
     if pooling is not None and pooling not in POOLINGS:
         raise UsageError(f"--pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"--kind {kind!r}: choose one of {', '.join(KINDS)}.")
+    if not normal_only and (false_alarms, kind) != (None, None):
+        raise UsageError("--false-alarms and --kind go with --normal-only; add it, or leave them out.")
+    if normal_only and (pooling, keep_layer) != (None, None):
+        raise UsageError(
+            "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --keep-layer out."
+        )
     keep = load_probe(keep_layer) if keep_layer else None
+    if isinstance(keep, OneClassProbe):
+        raise UsageError(f"{keep_layer}: was fitted with --normal-only, and its layer cannot be kept; name another.")
     sampling, settings = Sampling(), LocalizeSettings()
     if keep:
         sampling = Sampling(keep.context.segment_length, keep.context.stride, keep.context.frames)
@@ -93,6 +125,25 @@ def fit(
     localize = options.localize_settings(settings, sigma, threshold, kappa, min_duration, merge_gap)
     manifest = load_manifest(labels)
     backbone = load_backbone(model, printer.line, loading)
+    if normal_only:
+        with printer.progress() as report:
+            found = fit_normal(
+                manifest,
+                backbone,
+                kind=kind or "gaussian",  # type: ignore[arg-type]
+                false_alarms=FALSE_ALARMS if false_alarms is None else false_alarms,
+                sampling=sampling,
+                prompt=prompt or None,
+                localize=localize,
+                store=options.feature_store(features),
+                fps=fps,
+                seed=seed,
+                report=report,
+            )
+        found.probe.save(out)
+        normal_summary(printer, found)
+        printer.line(f"probe: {out}")
+        return
     with printer.progress() as report:
         result = run(
             manifest,
@@ -125,6 +176,26 @@ def summary(printer: Printer, result: FitResult) -> None:
         _choice(printer, dlsp)
     printer.line(f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
     printer.warnings((*calibration.notes, *dlsp.notes))
+
+
+def normal_summary(printer: Printer, result: FitNormalResult) -> None:
+    """Print what a fit to normal videos found, in a few lines."""
+    probe = result.probe
+    stats = probe.calibration
+    printer.line(
+        f"normal set: {stats.n_videos} videos, {60 * stats.hours:.1f} minutes, {stats.n_segments} segments, "
+        f"{stats.n_groups} groups"
+    )
+    told = zip(stats.layers, stats.layer_auc, strict=True)
+    printer.line(
+        f"layer {probe.layer} of the {probe.site}"
+        + "".join(f"; AUC of made-up anomalies at layer {layer}: {auc:.3f}" for layer, auc in told)
+    )
+    printer.line(
+        f"threshold {probe.calibrated_threshold:.3f}: {stats.events} events on these videos, held out; "
+        f"{stats.false_alarms_per_hour:g} an hour were allowed"
+    )
+    printer.warnings(stats.notes)
 
 
 def _choice(printer: Printer, dlsp: DlspResult) -> None:

@@ -10,16 +10,20 @@ A score is abnormal where it is strictly over the threshold; this holds for thre
 """
 
 from hiprobe.localize.events import Event, find_events, frame_scores
+from hiprobe.localize.false_alarms import FalseAlarmThreshold, NormalScores, false_alarm_threshold
 from hiprobe.localize.settings import LocalizeSettings, ThresholdChoice
 from hiprobe.localize.smoothing import smooth
 from hiprobe.localize.thresholds import adaptive_threshold, calibrated_threshold
 
 __all__ = [
     "Event",
+    "FalseAlarmThreshold",
     "LocalizeSettings",
+    "NormalScores",
     "ThresholdChoice",
     "adaptive_threshold",
     "calibrated_threshold",
+    "false_alarm_threshold",
     "find_events",
     "frame_scores",
     "smooth",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from hiprobe.backbones import POOLINGS, Backbone, Pooling
 from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
 from hiprobe.explain import Explanation, explain_events
@@ -16,7 +18,8 @@ from hiprobe.features import Failure, FeatureSpec, FeatureStore, extract, extrac
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
-from hiprobe.probing import Probe
+from hiprobe.pipeline.tokens import scoring_reading
+from hiprobe.probing import AnyProbe, OneClassProbe
 from hiprobe.version import __version__
 from hiprobe.video import Sampling, VideoInfo, open_video
 
@@ -92,7 +95,7 @@ class Detection:
 
 def detect(
     path: str | Path,
-    probe: Probe,
+    probe: AnyProbe,
     backbone: Backbone,
     *,
     explain: bool = False,
@@ -107,8 +110,8 @@ def detect(
     ----------
     path : path
         A video file, or a folder of images with ``fps``.
-    probe : Probe
-        Made by ``fit`` with the same backbone.
+    probe : Probe or OneClassProbe
+        Made by ``fit`` or ``fit_normal`` with the same backbone.
     backbone : Backbone
         It runs up to the probe's layer only, save for explanations.
     explain : bool
@@ -129,24 +132,37 @@ def detect(
     VideoError
         If the video cannot be read, wholly or in part.
     """
-    spec = detection_spec(probe, backbone)
+    reader, spec = detection_reading(probe, backbone)
     began = time.perf_counter()
-    features = extract(Path(path), backbone, spec, store, fps, report)
+    features = extract(Path(path), reader, spec, store, fps, report)
     return _detection(features, time.perf_counter() - began, probe, backbone, explain, localize, fps)
 
 
-def detection_spec(probe: Probe, backbone: Backbone) -> FeatureSpec:
-    """Return what a probe reads. Raises ProbeError if it is of another backbone, or pools in an unknown way."""
+def detection_reading(probe: AnyProbe, backbone: Backbone) -> tuple[Backbone, FeatureSpec]:
+    """Return what reads videos for a probe, and what of them is read.
+
+    For a one-class probe the "hidden state" of a segment is its score already: the states of its tokens are not kept.
+
+    Raises
+    ------
+    ProbeError
+        If the probe is of another backbone, or pools in an unknown way.
+    """
     context = probe.context
     probe.check(replace(context, backbone_name=backbone.info.name, fingerprint=backbone.info.fingerprint))
     sampling = Sampling(context.segment_length, context.stride, context.frames)
-    return FeatureSpec(sampling, context.prompt, context.fingerprint, (probe.layer,), probe_pooling(probe))
+    if isinstance(probe, OneClassProbe):
+        reader: Backbone = scoring_reading(backbone, probe)
+        pooling = backbone.info.pooling
+    else:
+        reader, pooling = backbone, probe_pooling(probe)
+    return reader, FeatureSpec(sampling, context.prompt, reader.info.fingerprint, (probe.layer,), pooling)
 
 
 def _detection(
     features: Features,
     seconds: float,
-    probe: Probe,
+    probe: AnyProbe,
     backbone: Backbone,
     explain: bool,
     localize: LocalizeSettings | None,
@@ -185,7 +201,7 @@ def _detection(
     )
 
 
-def probe_pooling(probe: Probe) -> Pooling:
+def probe_pooling(probe: AnyProbe) -> Pooling:
     """Return the probe's pooling, checked: a probe file may come from a release that knows more of them."""
     if probe.pooling not in POOLINGS:
         raise ProbeError(f"The probe pools by {probe.pooling!r}, which this release does not know; update hiprobe.")
@@ -193,10 +209,11 @@ def probe_pooling(probe: Probe) -> Pooling:
 
 
 def score(
-    features: Features, probe: Probe, settings: LocalizeSettings
+    features: Features, probe: AnyProbe, settings: LocalizeSettings
 ) -> tuple[tuple[SegmentScore, ...], float, tuple[Event, ...]]:
     """Turn one video's features into segment scores, the threshold on the smoothed ones, and events."""
-    raw = probe.scorer.scores(features.at(probe.layer))
+    states = features.at(probe.layer)
+    raw = states[:, 0].astype(np.float64) if isinstance(probe, OneClassProbe) else probe.scorer.scores(states)
     smoothed = smooth(raw, features.centres, settings.sigma)
     if settings.threshold == "adaptive":
         threshold = adaptive_threshold(smoothed, settings.kappa)
@@ -216,7 +233,7 @@ def score(
 
 def detect_all(
     paths: Sequence[Path],
-    probe: Probe,
+    probe: AnyProbe,
     backbone: Backbone,
     *,
     done: Callable[[Detection], None],
@@ -231,8 +248,8 @@ def detect_all(
     ``fps`` is for those that are folders of images. Returns the failures.
     """
     failures = []
-    spec = detection_spec(probe, backbone)
-    with closing(extract_each(paths, backbone, spec, store, fps, report)) as results:
+    reader, spec = detection_reading(probe, backbone)
+    with closing(extract_each(paths, reader, spec, store, fps, report)) as results:
         began = time.perf_counter()
         for path, found in zip(paths, results, strict=True):
             if isinstance(found, Failure):

@@ -27,13 +27,13 @@ from hiprobe.features import Failure, FeatureStore, raise_failures
 from hiprobe.features.engine import ProgressReport
 from hiprobe.localize import Event, LocalizeSettings, frame_scores
 from hiprobe.pipeline.detect import Detection, SegmentScore, detect_all
-from hiprobe.probing import Probe
+from hiprobe.probing import AnyProbe
 from hiprobe.video import open_video
 
 
 def evaluate_manifest(
     labels: str | Path | Manifest,
-    probe: Probe,
+    probe: AnyProbe,
     backbone: Backbone,
     *,
     ious: Sequence[float] = DEFAULT_IOUS,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import ProbeError
-from hiprobe.probing import Probe
+from hiprobe.probing import AnyProbe, Probe, read_probe
 
 FOLDER = Path(__file__).parent
 
@@ -81,7 +81,7 @@ def load_starter(name: str) -> Probe:
     return Probe.load(_path(name))
 
 
-def load_probe(given: str | Path) -> Probe:
+def load_probe(given: str | Path) -> AnyProbe:
     """Read the probe that is given by its path or, where no file has that path, by a starter probe's name.
 
     Raises
@@ -92,7 +92,7 @@ def load_probe(given: str | Path) -> Probe:
     if str(given) in _paths() and not Path(given).is_file():
         return load_starter(str(given))
     try:
-        return Probe.load(given)
+        return read_probe(given)
     except ProbeError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise

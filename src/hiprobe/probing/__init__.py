@@ -13,6 +13,17 @@ from hiprobe.probing.context import CalibrationStats, ProbeContext
 from hiprobe.probing.dlsp import DlspResult, probe_layers
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import SaliencySettings
+from hiprobe.probing.oneclass import (
+    KINDS,
+    Gaussian,
+    Neighbours,
+    OneClassKind,
+    TokenScorer,
+    fit_models,
+    token_scorer,
+    view_values,
+)
+from hiprobe.probing.oneclass_probe import AnyProbe, OneClassProbe, OneClassStats, read_probe
 from hiprobe.probing.probe_file import Probe
 from hiprobe.probing.saliency import Saliency, SaliencyAccumulator, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
@@ -20,21 +31,33 @@ from hiprobe.probing.stability import bootstrap_stability
 from hiprobe.probing.validation import layer_auc, layer_silhouette
 
 __all__ = [
+    "KINDS",
+    "AnyProbe",
     "CalibrationStats",
     "DlspResult",
     "FittedScorer",
+    "Gaussian",
+    "Neighbours",
+    "OneClassKind",
+    "OneClassProbe",
+    "OneClassStats",
     "Probe",
     "ProbeContext",
     "Saliency",
     "SaliencyAccumulator",
     "SaliencySettings",
     "Scorer",
+    "TokenScorer",
     "bootstrap_stability",
+    "fit_models",
     "fit_scorer",
     "group_folds",
     "layer_auc",
     "layer_silhouette",
     "out_of_fold_scores",
     "probe_layers",
+    "read_probe",
     "saliency",
+    "token_scorer",
+    "view_values",
 ]

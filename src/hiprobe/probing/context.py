@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from hiprobe.errors import ProbeError
+
 _SHOWN = {"fingerprint": "backbone fingerprint", "segment_length": "segment length in seconds"}
 
 
@@ -45,6 +47,16 @@ class ProbeContext:
                 mine, theirs = f"{mine} ({self.backbone_name})", f"{theirs} ({at_hand.backbone_name})"
             found.append(f"{_SHOWN.get(name, name)}: probe has {mine}, at hand is {theirs}")
         return found
+
+
+def check_context(probe: ProbeContext, at_hand: ProbeContext) -> None:
+    """Raise ProbeError, with everything that differs, unless a probe is valid for what is at hand."""
+    differences = probe.differences(at_hand)
+    if differences:
+        raise ProbeError(
+            f"The probe does not fit what is at hand ({'; '.join(differences)}); "
+            "use the backbone and settings of the probe, or fit a new one."
+        )
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,15 @@ from hiprobe.errors import ProbeError, UsageError
 from hiprobe.files import atomic_path
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.arrays import FloatArray
-from hiprobe.probing.context import CalibrationStats, ProbeContext
+from hiprobe.probing.context import CalibrationStats, ProbeContext, check_context
 from hiprobe.probing.dlsp import DlspResult
 from hiprobe.probing.scorer import Scorer
 
 SCHEMA = "hiprobe.probe/1"
 
-_KEY = "hiprobe"
+KEY = "hiprobe"
+"""Of the JSON in a probe file's metadata."""
+
 _VERSION = 1
 _VECTORS = ("weights", "mean", "scale")  # the first says how long they are
 _CURVES = ("d_kl", "ldr", "entropy", "combined", "silhouette", "cv_auc", "stability")
@@ -94,12 +96,7 @@ class Probe:
         ProbeError
             If not, with everything that differs.
         """
-        differences = self.context.differences(context)
-        if differences:
-            raise ProbeError(
-                f"The probe does not fit what is at hand ({'; '.join(differences)}); "
-                "use the backbone and settings of the probe, or fit a new one."
-            )
+        check_context(self.context, context)
 
     def save(self, path: Path | str) -> None:
         """Write the probe, atomically.
@@ -136,7 +133,7 @@ class Probe:
         # safetensors writes the memory of an array as it lies, even if that is a strided view.
         tensors = {name: np.ascontiguousarray(array, np.float64) for name, array in tensors.items()}
         with atomic_path(Path(path)) as temporary:
-            temporary.write_bytes(safetensors.numpy.save(tensors, metadata={_KEY: text}))
+            temporary.write_bytes(safetensors.numpy.save(tensors, metadata={KEY: text}))
 
     @classmethod
     def load(cls, path: Path | str) -> Probe:
@@ -148,7 +145,7 @@ class Probe:
             If the file is missing, is no probe, was written by a newer HiProbe, or is damaged.
         """
         path = Path(path)
-        text, tensors = _read(path)
+        text, tensors = read_probe_file(path)
         header = _parse(path, text)
         lengths = {f"dlsp.{name}": len(header.dlsp_layers) for name in _CURVES}
         width = tensors["scorer.weights"].size if "scorer.weights" in tensors else 0
@@ -171,7 +168,7 @@ class Probe:
                 hiprobe_version=header.hiprobe_version,
             )
         except UsageError as error:
-            raise _damaged(path, str(error)) from error
+            raise damaged(path, str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -194,7 +191,7 @@ class _Header:
     hiprobe_version: str
 
 
-def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
+def read_probe_file(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     """Return the JSON text and the tensors of a probe file."""
     if path.is_dir():
         raise ProbeError(f"{path}: is a folder; name a probe file.")
@@ -202,7 +199,7 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
         # safe_open reports a file that may not be read as one that is not there.
         path.open("rb").close()
         with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            text = (file.metadata() or {}).get(KEY)
             if text is None:
                 raise ProbeError(f"{path}: is not a probe; name a file that `hiprobe fit` wrote.")
             return text, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -218,9 +215,9 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
 
 def _parse(path: Path, text: str) -> _Header:
     try:
-        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        content = json.loads(text, parse_float=parse_finite, parse_constant=parse_finite)
     except ValueError as error:
-        raise _damaged(path, f"its header: {error}") from error
+        raise damaged(path, f"its header: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     version = re.fullmatch(r"hiprobe\.probe/(\d+)", str(schema))
     if version and int(version[1]) > _VERSION:
@@ -232,12 +229,12 @@ def _parse(path: Path, text: str) -> _Header:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"{where}: {first['msg']}") from error
+        raise damaged(path, f"{where}: {first['msg']}") from error
     except UsageError as error:  # from the settings' own checks
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
 
 
-def _finite(number: str) -> float:
+def parse_finite(number: str) -> float:
     """Return a number of the header; ValueError for NaN, Infinity, and what is too large for a float."""
     if not math.isfinite(value := float(number)):
         raise ValueError(f"{number} is no finite number")
@@ -246,13 +243,14 @@ def _finite(number: str) -> float:
 
 def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) -> None:
     if array is None:
-        raise _damaged(path, f"tensor {name} is missing")
+        raise damaged(path, f"tensor {name} is missing")
     if array.shape != (length,) or array.dtype != np.float64:
-        raise _damaged(path, f"tensor {name} is {array.dtype} {array.shape}, expected float64 ({length},)")
+        raise damaged(path, f"tensor {name} is {array.dtype} {array.shape}, expected float64 ({length},)")
     # Curves may be NaN where a metric is undefined; the scorer checks its own vectors.
     if np.isinf(array).any():
-        raise _damaged(path, f"tensor {name} holds infinity")
+        raise damaged(path, f"tensor {name} holds infinity")
 
 
-def _damaged(path: Path, what: str) -> ProbeError:
+def damaged(path: Path, what: str) -> ProbeError:
+    """Return the error of a probe file that holds something wrong."""
     return ProbeError(f"{path}: is damaged: {what.rstrip('.')}; copy it again, or fit the probe again.")

@@ -78,6 +78,7 @@ class EmbeddedBackbone:
         self._tokenizer = tokenizer
         self.frames: FrameCache[int] = FrameCache()
         """What is known of the last frames."""
+        self._patches: dict[tuple[int, ...], FrameCache[int]] = {}
         self._info = replace(
             INFO,
             layers=text.num_hidden_layers,
@@ -116,6 +117,31 @@ class EmbeddedBackbone:
         """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`; ``seconds`` are not told to this model."""
         check_request(self.info, frames, layers, pooling)
         return self.read(self.visual_tokens(frames), prompt, layers, [pooling])[pooling]
+
+    @torch.inference_mode()
+    def token_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.TokenBackbone.token_states`: patch tokens of vision blocks.
+
+        Frames may be of any size in whole patches; the position table is resampled to it.
+        """
+        tower = self._model.model.vision_tower
+        batch, count = frames.shape[:2]
+        flat = frames.reshape(batch * count, *frames.shape[2:])
+
+        def encode(places: list[int]) -> dict[int, torch.Tensor]:
+            with LayerReader(tower.encoder.layer, layers) as reader:
+                tower(pixel_values=normalise(flat[places], self._model.get_input_embeddings().weight))
+            return {layer: reader.states[layer][:, 1:] for layer in layers}  # the first is the class token
+
+        cache = self._patches.setdefault(tuple(layers), FrameCache())
+        found = cache.features([frame_key([frame]) for frame in flat], encode)
+        return torch.stack([found[layer].unflatten(0, (batch, count)) for layer in layers], dim=1).numpy()
 
     @torch.inference_mode()
     def generate(

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from importlib import resources
 
-from hiprobe.backbones.base import BackboneInfo
+from hiprobe.backbones.base import BackboneInfo, TokenSite
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION
 
 NAME = "embedded"
@@ -80,4 +80,6 @@ INFO = BackboneInfo(
     frame_size=(RECIPE.image_size, RECIPE.image_size),
     pooling="last",
     warnings=(SMALL if TRAINED else UNTRAINED,),
+    # Larger than what enters the language model: people are small in the frames of a fixed camera.
+    tokens=TokenSite("vision", layers=(4, 6, 8), width=384, frame_size=(252, 252)),
 )

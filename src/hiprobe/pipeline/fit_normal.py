@@ -1,0 +1,246 @@
+"""``fit_normal``: from normal videos alone to a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from hiprobe.backbones import Backbone
+from hiprobe.datasets import Manifest, load_manifest
+from hiprobe.errors import CalibrationError
+from hiprobe.features import Features, FeatureSpec, FeatureStore, extract_all, raise_failures
+from hiprobe.features.engine import ProgressReport
+from hiprobe.localize import LocalizeSettings, NormalScores, false_alarm_threshold, smooth
+from hiprobe.pipeline.fit import DEFAULT_PROMPT
+from hiprobe.pipeline.pasting import paste
+from hiprobe.pipeline.tokens import TokenReading, sampled_views, sampling_reading, token_site
+from hiprobe.probing import (
+    OneClassKind,
+    OneClassProbe,
+    OneClassStats,
+    ProbeContext,
+    fit_models,
+    token_scorer,
+    view_values,
+)
+from hiprobe.probing.oneclass import VIEWS, TokenModel, combined, digest, standardiser
+from hiprobe.version import __version__
+from hiprobe.video import Sampling
+
+FOLDS = 4
+
+FALSE_ALARMS = 1.0
+"""Events an hour of normal video that are wanted by default."""
+
+_TOKENS = 50_000
+"""Tokens that a model is fitted to at most."""
+
+Values = dict[str, NDArray[np.float64]]
+"""The value (n,) of each view of n segments, from models that did not see them."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitNormalResult:
+    """A one-class probe and how it came about.
+
+    Attributes
+    ----------
+    probe : OneClassProbe
+    held_out : ndarray of shape (n,)
+        Score of every normal segment by models that did not see its group, before smoothing.
+    """
+
+    probe: OneClassProbe
+    held_out: NDArray[np.float64]
+
+
+def fit_normal(
+    labels: str | Path | Manifest,
+    backbone: Backbone,
+    *,
+    kind: OneClassKind = "gaussian",
+    false_alarms: float = FALSE_ALARMS,
+    layer: int | None = None,
+    sampling: Sampling | None = None,
+    prompt: str | None = None,
+    localize: LocalizeSettings | None = None,
+    store: FeatureStore | None = None,
+    fps: float | None = None,
+    seed: int = 0,
+    report: ProgressReport = lambda progress: None,
+) -> FitNormalResult:
+    """Fit a one-class probe to normal videos: no anomaly is needed, and none is looked at.
+
+    The videos are read two or three times: for a sample of tokens, to which models are fitted, in folds over groups and
+    at a few layers; for the scores of segments that the models did not see; and, to choose the layer, for those of the
+    same segments with a piece of the picture pasted elsewhere (some videos only). The layer is the one that tells these
+    from the normal ones best, by AUC. The threshold is then set on the held-out scores of the normal videos.
+
+    Parameters
+    ----------
+    labels : path or Manifest
+        Normal videos, see :func:`hiprobe.datasets.load_manifest`.
+    backbone : Backbone
+        One that gives the states of single tokens.
+    kind : {"gaussian", "neighbours"}
+        Of the models; see :mod:`hiprobe.probing.oneclass`.
+    false_alarms : float
+        Events an hour of normal video that are wanted at most.
+    layer : int, optional
+        Read this block; by default the best of the backbone's few.
+    sampling, prompt, localize, store, fps, seed, report : optional
+        As for :func:`hiprobe.pipeline.fit`.
+
+    Raises
+    ------
+    ManifestError
+        If the labels cannot be read.
+    CalibrationError
+        If a video is abnormal, or all are of one group.
+    UsageError
+        If the backbone gives no token states.
+    FailedVideosError
+        If some videos cannot be read.
+    """
+    manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
+    _check(manifest)
+    site = token_site(backbone)
+    layers = site.layers if layer is None else (layer,)
+    sampling = sampling or Sampling()
+    localize = localize or LocalizeSettings()
+    prompt = DEFAULT_PROMPT if prompt is None else prompt
+    paths = [video.path for video in manifest.videos]
+
+    def read(reading: TokenReading, videos: Sequence[Path]) -> list[Features]:
+        spec = FeatureSpec(sampling, prompt, reading.info.fingerprint, layers, backbone.info.pooling)
+        features, failures = extract_all(videos, reading, spec, store, fps, report)
+        raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
+        return features
+
+    sampled = read(sampling_reading(backbone, seed), paths)
+    fold = _folds(manifest)
+
+    def fitted(index: int, left_out: int | None) -> dict[str, TokenModel]:
+        rows = [item.states[:, index] for item, of in zip(sampled, fold, strict=True) if of != left_out]
+        views = sampled_views(np.concatenate(rows), site.width)
+        chosen = np.random.default_rng(seed).permutation(len(views["appearance"]))[:_TOKENS]
+        return fit_models({view: tokens[chosen] for view, tokens in views.items()}, kind, seed)
+
+    normal: dict[int, Features] = {}
+    made_up: dict[int, Features] = {}
+    for left_out in range(max(fold) + 1):
+        reading, altered = _readings(backbone, {number: fitted(i, left_out) for i, number in enumerate(layers)})
+        held_out = [at for at, of in enumerate(fold) if of == left_out]
+        normal |= zip(held_out, read(reading, [paths[at] for at in held_out]), strict=True)
+        if len(layers) > 1:  # one video of each fold is enough to compare layers by
+            made_up |= zip(held_out[:1], read(altered, [paths[at] for at in held_out[:1]]), strict=True)
+    in_order = [normal[at] for at in range(len(paths))]
+    values = [_values(in_order, i) for i in range(len(layers))]
+    aucs = tuple(
+        _auc(values[i], _values([normal[at] for at in made_up], i), _values(list(made_up.values()), i))
+        for i in range(len(layers))
+        if made_up
+    )
+    best = int(np.argmax(aucs)) if aucs else 0
+    scorer = token_scorer(kind, fitted(best, None), values[best])
+    scores = scorer.combined(values[best])
+    parts = np.split(scores, np.cumsum([len(item.states) for item in in_order])[:-1])
+    scored = [
+        NormalScores(smooth(part, item.centres, localize.sigma), item.centres, item.video.duration)
+        for part, item in zip(parts, in_order, strict=True)
+    ]
+    found = false_alarm_threshold(scored, localize, false_alarms)
+    notes = () if found.is_certain else (_too_short(found.hours, false_alarms),)
+    probe = OneClassProbe(
+        context=ProbeContext(
+            backbone.info.name,
+            backbone.info.fingerprint,
+            prompt,
+            sampling.length,
+            sampling.stride,
+            sampling.frames,
+        ),
+        site=site.site,
+        layer=layers[best],
+        scorer=scorer,
+        localize=localize,
+        calibrated_threshold=found.threshold,
+        calibration=OneClassStats(
+            n_videos=len(manifest.videos),
+            n_segments=len(scores),
+            n_groups=len(manifest.groups),
+            hours=found.hours,
+            false_alarms_per_hour=false_alarms,
+            events=found.events,
+            layers=layers if aucs else (),
+            layer_auc=aucs,
+            source=str(manifest.source),
+            notes=notes,
+        ),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        hiprobe_version=__version__,
+    )
+    return FitNormalResult(probe, scores)
+
+
+def _readings(backbone: Backbone, models: dict[int, dict[str, TokenModel]]) -> tuple[TokenReading, TokenReading]:
+    """Return the reading of each view's value by models of each layer, and the same of made-up anomalies."""
+
+    def measure(layer: int, tokens: NDArray[np.float32]) -> NDArray[np.floating]:
+        values = view_values(tokens, models[layer])
+        return np.stack([values[view] for view in VIEWS], axis=1)
+
+    named = " ".join(f"{layer} {digest(of_layer)}" for layer, of_layer in models.items())
+    plain = TokenReading(backbone, measure, len(VIEWS), f"values {named}")
+    return plain, TokenReading(backbone, measure, len(VIEWS), f"values of made-up anomalies {named}", paste)
+
+
+def _values(features: Sequence[Features], index: int) -> Values:
+    """Return the values of all segments at the layer of that index."""
+    table = np.concatenate([item.states[:, index] for item in features]).astype(np.float64)
+    return {view: table[:, column] for column, view in enumerate(VIEWS)}
+
+
+def _auc(of_all: Values, normal: Values, made_up: Values) -> float:
+    """Return the AUC of made-up anomalies against normal segments, views standardised over all normal segments."""
+    centres, scales = standardiser(of_all)
+    scores = [combined(values, centres, scales) for values in (normal, made_up)]
+    return float(roc_auc_score(np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores)))
+
+
+def _folds(manifest: Manifest) -> list[int]:
+    """Return the fold in which each video is held out; groups stay whole."""
+    groups = [video.group for video in manifest.videos]
+    splitter = GroupKFold(min(FOLDS, len(set(groups))))
+    fold = np.empty(len(groups), int)
+    for number, (_, held_out) in enumerate(splitter.split(groups, groups=groups)):
+        fold[held_out] = number
+    return fold.tolist()
+
+
+def _check(manifest: Manifest) -> None:
+    abnormal = next((video for video in manifest.videos if video.is_abnormal), None)
+    if abnormal is not None:
+        raise CalibrationError(
+            f"{manifest.source}: {abnormal.path} is labelled {abnormal.label}, and fitting on normal videos only takes "
+            "no other; take it out, or fit without --normal-only."
+        )
+    if len(manifest.groups) < 2:
+        raise CalibrationError(
+            f"{manifest.source}: all videos are of one group; the threshold is set on videos that were held out, so "
+            "add videos of another source or correct the group column."
+        )
+
+
+def _too_short(hours: float, false_alarms: float) -> str:
+    return (
+        f"{60 * hours:.1f} minutes of normal video cannot show {false_alarms:g} false alarms an hour; the threshold is "
+        "where they have none, and may let through more. Fit on more normal video to be surer."
+    )

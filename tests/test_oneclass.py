@@ -1,0 +1,255 @@
+"""One-class scorers against their references, the false-alarm threshold, and fitting on normal videos alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from safetensors import safe_open
+from scipy.spatial.distance import cdist
+from sklearn.covariance import LedoitWolf
+
+from hiprobe.datasets import load_manifest
+from hiprobe.errors import CalibrationError, ProbeError, UsageError
+from hiprobe.features import FeatureStore
+from hiprobe.localize import LocalizeSettings, NormalScores, false_alarm_threshold, find_events, smooth
+from hiprobe.pipeline import FitNormalResult, detect, evaluate_manifest, fit_normal
+from hiprobe.pipeline.pasting import paste
+from hiprobe.pipeline.tokens import sampled_views, sampling_reading
+from hiprobe.probing import (
+    Gaussian,
+    Neighbours,
+    OneClassProbe,
+    Probe,
+    TokenScorer,
+    fit_models,
+    read_probe,
+    token_scorer,
+    view_values,
+)
+from hiprobe.probing.oneclass import top_mean
+from tests.fakes import BEST_LAYER, FakeBackbone, FakeTokenBackbone, write_calibration, write_normal, yard_video
+
+RANDOM = np.random.default_rng(5)
+MIXING = RANDOM.normal(size=(5, 5))
+
+
+def tokens(count: int) -> np.ndarray:
+    return (RANDOM.normal(size=(count, 5)) @ MIXING + 3).astype(np.float32)
+
+
+def test_gaussian_distances_are_mahalanobis_under_the_shrunk_covariance() -> None:
+    normal, seen = tokens(40), tokens(7)
+    reference = LedoitWolf().fit(normal.astype(np.float64))
+    assert 0 < reference.shrinkage_ < 1
+    expected = np.sqrt(reference.mahalanobis(seen))
+    np.testing.assert_allclose(Gaussian.fit(normal).distances(seen), expected, rtol=1e-4)
+
+
+def test_a_gaussian_bears_features_that_never_vary() -> None:
+    normal = np.pad(tokens(60), ((0, 0), (0, 1)))
+    assert np.isfinite(Gaussian.fit(normal).distances(normal)).all()
+    with pytest.raises(CalibrationError, match="are the same"):
+        Gaussian.fit(np.ones((9, 3)))
+
+
+def test_neighbours_are_the_nearest_kept_tokens() -> None:
+    normal, seen = tokens(30), tokens(7)
+    np.testing.assert_allclose(Neighbours.fit(normal).distances(seen), cdist(seen, normal).min(1), rtol=1e-4)
+
+
+def test_a_bank_covers_rare_tokens_that_a_random_choice_would_miss() -> None:
+    common, rare = tokens(3000), np.full((1, 5), 80.0, np.float32)
+    bank = Neighbours.fit(np.concatenate([common, rare]), size=50)
+    assert bank.bank.shape == (50, 5)
+    assert bank.distances(rare)[0] == pytest.approx(0, abs=1e-2)
+
+
+@pytest.mark.parametrize("bad", [np.ones((1, 3)), np.ones(4), np.array([[1.0, np.nan], [0.0, 1.0]])])
+def test_tokens_that_cannot_be_fitted_are_refused(bad: np.ndarray) -> None:
+    for model in (Gaussian, Neighbours):
+        with pytest.raises(CalibrationError, match=r"shape|NaN"):
+            model.fit(bad)
+
+
+def test_a_step_counts_by_its_largest_distances_and_a_segment_by_the_mean_of_its_steps() -> None:
+    assert top_mean(np.array([[1.0, 9, 5, 7], [0, 0, 0, 3]]), 3).tolist() == [7.0, 1.0]
+    assert top_mean(np.array([1.0, 3]), 3) == 2
+    models = fit_models({"appearance": tokens(50), "motion": tokens(50)}, "gaussian")
+    seen = tokens(2 * 4 * 6).reshape(2, 4, 6, 5)
+    found = view_values(seen, models, top=2)
+    steps = [np.sort(models["motion"].distances(seen[0, i + 1] - seen[0, i]))[-2:].mean() for i in range(3)]
+    assert found["motion"][0] == pytest.approx(np.mean(steps), rel=1e-5)
+    steps = [np.sort(models["appearance"].distances(seen[1, i]))[-2:].mean() for i in range(4)]
+    assert found["appearance"][1] == pytest.approx(np.mean(steps), rel=1e-5)
+
+
+def test_scores_are_standardised_on_held_out_values() -> None:
+    models = fit_models({"appearance": tokens(50), "motion": tokens(50)}, "gaussian")
+    held_out = view_values(tokens(20 * 4 * 6).reshape(20, 4, 6, 5), models)
+    scorer = token_scorer("gaussian", models, held_out)
+    scores = scorer.combined(held_out)
+    assert scores.mean() == pytest.approx(0, abs=1e-9) and 0 < scores.std() <= 1
+    with pytest.raises(UsageError, match="single frame"):
+        scorer.scores(tokens(6).reshape(1, 1, 6, 5))
+    with pytest.raises(UsageError, match="width 4"):
+        scorer.scores(tokens(24).reshape(1, 4, 6, 5)[..., :4])
+    with pytest.raises(CalibrationError, match="is the same"):
+        token_scorer("gaussian", models, held_out | {"motion": np.ones(20)})
+
+
+def calm(hours: float, seed: int) -> NormalScores:
+    """Normal scores of so many hours, a segment a second, smoothed."""
+    count = round(hours * 3600)
+    centres = np.arange(count, dtype=np.float64) + 1.0
+    return NormalScores(smooth(np.random.default_rng(seed).normal(size=count), centres, 1.0), centres, count + 1.0)
+
+
+def events_of(video: NormalScores, threshold: float, settings: LocalizeSettings) -> int:
+    return len(
+        find_events(video.smoothed, video.centres, video.duration, threshold, settings.min_duration, settings.merge_gap)
+    )
+
+
+@pytest.mark.parametrize("per_hour", [5.0, 20.0])
+def test_the_wanted_false_alarm_rate_is_met_on_new_data(per_hour: float) -> None:
+    settings = LocalizeSettings()
+    found = false_alarm_threshold([calm(1.0, seed) for seed in range(4)], settings, per_hour)
+    assert found.is_certain and found.events <= 4 * per_hour * 1.001
+    assert found.events == sum(events_of(calm(1.0, seed), found.threshold, settings) for seed in range(4))
+    new = sum(events_of(calm(1.0, seed), found.threshold, settings) for seed in range(100, 112)) / 12
+    assert new == pytest.approx(per_hour, rel=0.35)
+
+
+def test_too_little_normal_video_gives_the_lowest_threshold_without_an_event() -> None:
+    videos = [calm(0.05, 1), calm(0.05, 2)]
+    found = false_alarm_threshold(videos, LocalizeSettings(), 1.0)
+    assert not found.is_certain and found.events == 0 and found.hours == pytest.approx(0.1, rel=0.01)
+    assert sum(events_of(video, found.threshold, LocalizeSettings()) for video in videos) == 0
+    scores = np.sort(np.concatenate([video.smoothed for video in videos]))
+    below = scores[np.searchsorted(scores, found.threshold) - 1]
+    assert sum(events_of(video, below, LocalizeSettings()) for video in videos) > 0
+    with pytest.raises(UsageError, match="-1"):
+        false_alarm_threshold(videos, LocalizeSettings(), -1)
+    with pytest.raises(CalibrationError, match="No normal video"):
+        false_alarm_threshold([], LocalizeSettings(), 1)
+
+
+def test_a_pasted_piece_is_the_same_every_time_and_leaves_the_frames_alone() -> None:
+    frames = RANDOM.integers(0, 256, (2, 5, 40, 60, 3), dtype=np.uint8)
+    kept = frames.copy()
+    altered = paste(frames)
+    np.testing.assert_array_equal(frames, kept)
+    np.testing.assert_array_equal(paste(frames[1:]), altered[1:])
+    changed = (altered != frames).any(-1).mean((2, 3))
+    assert (changed > 0).all() and (changed < 0.1).all()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("yard")
+
+
+@pytest.fixture(scope="module")
+def fitted(folder: Path) -> FitNormalResult:
+    return fit_normal(write_normal(folder), FakeTokenBackbone())
+
+
+@pytest.fixture(scope="module")
+def eventful(folder: Path) -> Path:
+    return yard_video(folder / "eventful.mp4", 20, (8, 12), seed=77)
+
+
+def test_the_layer_is_chosen_without_any_anomaly(fitted: FitNormalResult) -> None:
+    probe = fitted.probe
+    stats = probe.calibration
+    assert (probe.layer, probe.site, stats.layers) == (BEST_LAYER, "vision", (1, BEST_LAYER))
+    assert stats.layer_auc[1] > 0.8 > stats.layer_auc[0]
+    assert (stats.n_videos, stats.n_groups, stats.events) == (5, 5, 0)
+    assert any("0.8 minutes" in note for note in stats.notes)
+
+
+def test_a_probe_of_normal_videos_finds_an_event_and_leaves_a_normal_video_alone(
+    fitted: FitNormalResult, folder: Path, eventful: Path, tmp_path: Path
+) -> None:
+    backbone, store = FakeTokenBackbone(), FeatureStore(tmp_path)
+    found = detect(eventful, fitted.probe, backbone, store=store)
+    (item,) = found.events
+    # Scores have no upper end: what is very abnormal reaches as far as smoothing does.
+    assert 8 - 4 < item.event.start < 8.5 and 11.5 < item.event.end < 12 + 4 and 8 < item.event.peak_time < 12
+    assert found.provenance.pooling == "tokens"
+    assert not detect(yard_video(folder / "other.mp4", 10, seed=55), fitted.probe, backbone).events
+    read = backbone.segments
+    assert detect(eventful, fitted.probe, backbone, store=store).segments == found.segments
+    assert backbone.segments == read  # scores are kept, too
+    scorer = replace(fitted.probe.scorer, centres=dict.fromkeys(fitted.probe.scorer.centres, 0.0))
+    other = replace(fitted.probe, scorer=scorer)
+    assert detect(eventful, other, backbone, store=store).segments != found.segments  # and are never another probe's
+
+
+def test_evaluation_takes_a_one_class_probe(fitted: FitNormalResult, folder: Path, eventful: Path) -> None:
+    labels = folder / "eval.csv"
+    labels.write_text("path,label,start,end\neventful.mp4,cart,8,12\ncalm0.mp4,normal,,\n")
+    report = evaluate_manifest(labels, fitted.probe, FakeTokenBackbone())
+    assert report.pooled_auc is not None and report.pooled_auc > 0.95
+
+
+def test_neighbours_work_the_same_way(folder: Path, eventful: Path, fitted: FitNormalResult) -> None:
+    probe = fit_normal(folder / "normal.csv", FakeTokenBackbone(), kind="neighbours", layer=BEST_LAYER).probe
+    assert probe.calibration.layers == () and probe.layer == BEST_LAYER
+    assert len(detect(eventful, probe, FakeTokenBackbone()).events) == 1
+
+
+def test_sampled_tokens_are_pairs_of_a_state_and_its_change() -> None:
+    frames = RANDOM.integers(0, 256, (2, 5, 12, 16, 3), dtype=np.uint8)
+    backbone = FakeTokenBackbone()
+    states = sampling_reading(backbone, 0).hidden_states(frames, "", [BEST_LAYER], "visual")
+    views = sampled_views(states[1:, 0], 4)
+    every = backbone.token_states(frames[1:], "", [BEST_LAYER])[0, 0]
+    pairs = np.concatenate([every[1:], np.diff(every, axis=0)], axis=-1).reshape(-1, 8)
+    sampled = np.concatenate([views["appearance"], views["motion"]], axis=1)
+    assert (cdist(sampled, pairs).min(1) < 1e-3).all()
+
+
+def test_what_cannot_be_fitted_is_said_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
+    backbone = FakeTokenBackbone()
+    with pytest.raises(CalibrationError, match=r"bright0.mp4 is labelled flash"):
+        fit_normal(write_calibration(tmp_path), backbone)
+    whole = load_manifest(folder / "normal.csv")
+    one = replace(whole, videos=tuple(replace(video, group="a") for video in whole.videos))
+    with pytest.raises(CalibrationError, match="one group"):
+        fit_normal(one, backbone)
+    with pytest.raises(UsageError, match="no states of single tokens"):
+        fit_normal(whole, FakeBackbone())
+    assert backbone.segments == 0
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "neighbours"])
+def test_the_probe_file_is_exact_and_says_what_is_wrong(fitted: FitNormalResult, tmp_path: Path, kind: str) -> None:
+    models = fit_models({"appearance": tokens(50), "motion": tokens(50)}, kind)
+    scorer = TokenScorer(kind, models, {"appearance": 1.0, "motion": 0.1}, {"appearance": 0.5, "motion": 2.0})
+    probe = replace(fitted.probe, scorer=scorer)
+    path = tmp_path / "yard.probe"
+    probe.save(path)
+    again = read_probe(path)
+    assert isinstance(again, OneClassProbe) and again.identity == probe.identity
+    assert replace(again, scorer=scorer) == replace(probe, scorer=scorer) or again.calibration == probe.calibration
+    seen = tokens(2 * 4 * 6).reshape(2, 4, 6, 5)
+    np.testing.assert_array_equal(again.scorer.scores(seen), scorer.scores(seen))
+    with pytest.raises(ProbeError, match=r"hiprobe\.oneclass/1"):
+        Probe.load(path)
+    with safe_open(path, "numpy") as file:
+        header = json.loads(file.metadata()["hiprobe"])
+    held = safetensors.numpy.load_file(path)
+    held.pop(next(iter(held)))
+    safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header)})
+    with pytest.raises(ProbeError, match="damaged"):
+        read_probe(path)
+    header["kind"] = "newer"
+    safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header)})
+    with pytest.raises(ProbeError, match="unknown to this release"):
+        read_probe(path)
