@@ -16,7 +16,7 @@ from hiprobe.backbones.embedded import assembly, sources
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone, VisualTokens
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
 from hiprobe.backbones.embedded.vision import normalise
-from hiprobe.errors import BackboneError, OutputError
+from hiprobe.errors import BackboneError, OutputError, UsageError
 from hiprobe.explain import EXPLAIN_PROMPT
 from tools.scenes.captions import named_events
 from tools.training.slots import SLOTS
@@ -152,6 +152,24 @@ def test_the_vision_tower_tells_the_same_picture_from_another(real: EmbeddedBack
     seen = inner.streams(features)[0].flatten(1)
     same, other = (torch.cosine_similarity(seen[0], seen[i], dim=0) for i in (1, 2))
     assert same > 0.8 and other < same - 0.2
+
+
+@pytest.mark.real
+def test_real_token_states_are_the_patch_tokens_of_the_vision_blocks(real: EmbeddedBackbone) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 2, *real.info.frame_size, 3), dtype=np.uint8)
+    found = real.token_states(frames, "", [4, 10])
+    inner = real._model.model
+    with torch.inference_mode():
+        blocks = inner.block_features(normalise(frames, real._model.lm_head.weight))
+    for index, block in enumerate((4, 10)):
+        expected = blocks[block].flatten(2, 3).numpy()
+        np.testing.assert_allclose(found[:, index], expected, rtol=1e-3, atol=1e-3)
+    site = real.info.tokens
+    assert site is not None
+    large = np.random.default_rng(1).integers(0, 256, (1, 2, *site.frame_size, 3), dtype=np.uint8)
+    assert real.token_states(large, "", site.layers).shape == (1, len(site.layers), 2, 18 * 18, site.width)
+    with pytest.raises(UsageError, match="between 1 and 10"):
+        real.token_states(frames, "", [11])
 
 
 @pytest.mark.real

@@ -105,7 +105,7 @@ def test_scores_are_standardised_on_held_out_values() -> None:
 def calm(hours: float, seed: int) -> NormalScores:
     """Normal scores of so many hours, a segment a second, smoothed."""
     count = round(hours * 3600)
-    centres = np.arange(count, dtype=np.float64) + 1.0
+    centres = np.arange(1, count + 1, dtype=np.float64)
     return NormalScores(smooth(np.random.default_rng(seed).normal(size=count), centres, 1.0), centres, count + 1.0)
 
 

@@ -23,7 +23,7 @@ from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.pooling import pool_layers
 from hiprobe.backbones.prompts import check_prompt
-from hiprobe.errors import BackboneError
+from hiprobe.errors import BackboneError, UsageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +131,8 @@ class EmbeddedBackbone:
         Frames may be of any size in whole patches; the position table is resampled to it.
         """
         tower = self._model.model.vision_tower
+        if not layers or layers[0] < 1 or layers[-1] > len(tower.encoder.layer):
+            raise UsageError(f"Vision blocks {list(layers)}: give blocks between 1 and {len(tower.encoder.layer)}.")
         batch, count = frames.shape[:2]
         flat = frames.reshape(batch * count, *frames.shape[2:])
 
