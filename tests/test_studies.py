@@ -84,14 +84,17 @@ def test_what_is_scored_was_never_fitted_on(corpus: Corpus) -> None:
         assert not groups & set(corpus.groups[scores == number]) and (scores == number).any()
 
 
-def test_a_bootstrap_draws_groups_and_weighs_frames_as_if_they_were_repeated(corpus: Corpus) -> None:
-    scores = np.random.default_rng(1).random(len(corpus.labels))
-    frames = np.concatenate(corpus.frame_scores(scores))
-    resamples = Bootstrap(corpus, 5, seed=0)
-    truth = np.concatenate(corpus.truth)
-    for weights, auc in zip(resamples._weights, resamples.aucs(scores), strict=True):
-        repeated = np.repeat(np.arange(len(truth)), weights.astype(int))
-        assert auc == pytest.approx(roc_auc_score(truth[repeated], frames[repeated]))
+def test_a_bootstrap_draws_groups_as_if_their_videos_were_repeated(corpus: Corpus) -> None:
+    scores = np.random.default_rng(1).random(len(corpus.labels)).round(1)  # some are equal
+    frames, resamples = corpus.frame_scores(scores), Bootstrap(corpus, 5, seed=0)
+    for drawn, auc in zip(resamples._drawn.astype(int), resamples.aucs(scores), strict=True):
+        repeated = np.repeat(np.arange(len(frames)), drawn)
+        truth = np.concatenate([corpus.truth[video] for video in repeated])
+        assert auc == pytest.approx(roc_auc_score(truth, np.concatenate([frames[video] for video in repeated])))
+        by_group: dict[str, set[int]] = {}
+        for video, count in zip(corpus.videos, drawn, strict=True):
+            by_group.setdefault(video.group, set()).add(int(count))
+        assert all(len(counts) == 1 for counts in by_group.values())
 
 
 def test_layers_finds_the_layer_that_was_made_to_tell(

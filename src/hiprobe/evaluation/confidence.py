@@ -154,15 +154,12 @@ def _pooled(videos: Sequence[VideoScores], drawn: FloatArray) -> tuple[FloatArra
     n_abnormal = np.array([scores.size for scores in abnormal], dtype=np.float64)
     n_normal = np.array([scores.size for scores in normal], dtype=np.float64)
     thresholds = np.unique(np.concatenate(abnormal))[::-1]
-    right = np.zeros((len(videos), len(videos)))
+    right = pair_table(abnormal, normal)
     precisions = np.zeros(len(drawn))
     above = np.zeros(len(videos))
     for first in range(0, thresholds.size, _ROWS):
         scores = thresholds[first : first + _ROWS]
         hits, alarms = _at_least(abnormal, scores), _at_least(normal, scores)
-        gained = np.diff(hits, axis=0, prepend=above[None])
-        level = alarms - _over(normal, scores)
-        right += gained.T @ (n_normal - alarms + level / 2)
         drawn_hits = hits @ drawn.T
         passed = drawn_hits + alarms @ drawn.T
         precision = np.divide(drawn_hits, passed, out=np.zeros_like(passed), where=passed > 0)
@@ -178,14 +175,29 @@ def _pooled(videos: Sequence[VideoScores], drawn: FloatArray) -> tuple[FloatArra
     )
 
 
+def pair_table(abnormal: Sequence[FloatArray], normal: Sequence[FloatArray]) -> FloatArray:
+    """Count, for each two videos, the pairs of an abnormal frame of one and a normal frame of the other in right order.
+
+    Parameters
+    ----------
+    abnormal, normal : sequence of arrays
+        Scores of the abnormal and of the normal frames of each video, ascending.
+
+    Returns
+    -------
+    ndarray of shape (videos, videos)
+        Row: the video of the abnormal frames. A pair of equal scores counts one half.
+    """
+
+    def in_order(above: FloatArray, below: FloatArray) -> float:
+        return (np.searchsorted(below, above, "left").sum() + np.searchsorted(below, above, "right").sum()) / 2
+
+    return np.array([[in_order(above, below) for below in normal] for above in abnormal])
+
+
 def _at_least(ascending: Sequence[FloatArray], scores: FloatArray) -> FloatArray:
     """Return how many frames of each video have at least each score: shape (scores, videos)."""
     return np.stack([each.size - np.searchsorted(each, scores, "left") for each in ascending], axis=1).astype(float)
-
-
-def _over(ascending: Sequence[FloatArray], scores: FloatArray) -> FloatArray:
-    """Return how many frames of each video are over each score: shape (scores, videos)."""
-    return np.stack([each.size - np.searchsorted(each, scores, "right") for each in ascending], axis=1).astype(float)
 
 
 def _mean_within(videos: Sequence[VideoScores], drawn: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ def calibration_size(corpus: Corpus, reader: Reader, settings: StudySettings) ->
         fitting, held_out = group_folds(corpus.labels, corpus.groups, 3, settings.seed + draw)[draw % 3]
         kinds = [_videos(corpus, fitting, abnormal) for abnormal in (False, True)]
         order = [random.permutation(videos) for videos in kinds]
-        for size in (*(s for s in _SIZES if s < max(map(len, order))), max(map(len, order))):
+        for size in (size for size in _SIZES if size <= max(map(len, order))):
             chosen = np.concatenate([videos[:size] for videos in order])
             rows = np.flatnonzero(np.isin(corpus.video_of, chosen))
             try:

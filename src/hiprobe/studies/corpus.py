@@ -134,12 +134,11 @@ class Reader:
         return Corpus(manifest.source.stem, tuple(manifest.videos), tuple(features), tuple(times))
 
 
-def frame_auc(truth: NDArray[np.bool_], scores: FloatArray, weights: FloatArray | None = None) -> float:
-    """Return the AUC of frames. Raises UndefinedMetricError if all, of those that weigh anything, are of one class."""
-    counted = truth if weights is None else truth[weights > 0]
-    if counted.all() or not counted.any():
+def frame_auc(truth: NDArray[np.bool_], scores: FloatArray) -> float:
+    """Return the AUC of frames. Raises UndefinedMetricError if all are of one class."""
+    if truth.all() or not truth.any():
         raise UndefinedMetricError("AUC is undefined: all frames are of one class; add videos of the other.")
-    return float(roc_auc_score(truth, scores, sample_weight=weights))
+    return float(roc_auc_score(truth, scores))
 
 
 def _spans(video: LabelledVideo) -> Sequence[tuple[float, float]]:

@@ -50,11 +50,13 @@ def _lines(axes: Any, plot: Plot) -> None:
 def _bars(axes: Any, plot: Plot) -> None:
     y, height = np.arange(len(plot.x)), 0.8 / len(plot.lines)
     for index, line in enumerate(plot.lines):
-        values = _floats(line.y)
-        spread = None
+        values, places = _floats(line.y), y + index * height
         if line.low is not None and line.high is not None:
+            # Dots, not bars: an AUC has no length that starts at 0.
             spread = np.abs(np.stack([values - _floats(line.low), _floats(line.high) - values]))
-        axes.barh(y + index * height, values, height, xerr=spread, label=line.name, error_kw={"lw": 0.8})
+            axes.errorbar(values, places, xerr=spread, fmt="o", ms=4, lw=1, label=line.name)
+        else:
+            axes.barh(places, values, height, label=line.name)
     axes.set_yticks(y + 0.4 - height / 2, [str(value) for value in plot.x])
     axes.invert_yaxis()
     axes.grid(alpha=0.3, axis="x")

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import UndefinedMetricError
+from hiprobe.evaluation.confidence import pair_table
 from hiprobe.probing import Saliency, fit_scorer, group_folds, saliency
-from hiprobe.studies.corpus import Corpus, FloatArray, frame_auc
+from hiprobe.studies.corpus import Corpus, FloatArray
 
 Rows = NDArray[np.intp]
 """Indices of segments."""
@@ -85,28 +86,32 @@ class Bootstrap:
     draws : int
         Resamples; those without frames of both classes are left out.
     seed : int
+
+    Raises
+    ------
+    UndefinedMetricError
+        If no resample holds both classes.
     """
 
     def __init__(self, corpus: Corpus, draws: int, seed: int) -> None:
         names, group_of_video = np.unique([video.group for video in corpus.videos], return_inverse=True)
-        frames = [len(truth) for truth in corpus.truth]
-        self._corpus = corpus
-        self._truth = np.concatenate(corpus.truth)
-        random = np.random.default_rng(seed)
-        self._weights = []
-        for _ in range(draws):
-            counts = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
-            weights = np.repeat(counts[group_of_video], frames).astype(float)
-            drawn = self._truth[weights > 0]
-            if drawn.any() and not drawn.all():
-                self._weights.append(weights)
-        if not self._weights:
+        equal = np.full(len(names), 1 / len(names))
+        drawn = np.random.default_rng(seed).multinomial(len(names), equal, size=draws)[:, group_of_video].astype(float)
+        abnormal = drawn @ [truth.sum() for truth in corpus.truth]
+        normal = drawn @ [(~truth).sum() for truth in corpus.truth]
+        usable = (abnormal > 0) & (normal > 0)
+        if not usable.any():
             raise UndefinedMetricError(f"{corpus.name}: no resample of its groups holds both classes; add videos.")
+        self._corpus = corpus
+        self._drawn = drawn[usable]
+        self._pairs = (abnormal * normal)[usable]
 
     def aucs(self, scores: FloatArray) -> FloatArray:
         """Return the pooled frame AUC of scores (n,) of segments in each resample."""
-        frames = np.concatenate(self._corpus.frame_scores(scores))
-        return np.array([frame_auc(self._truth, frames, weights) for weights in self._weights])
+        parts = list(zip(self._corpus.frame_scores(scores), self._corpus.truth, strict=True))
+        abnormal, normal = ([np.sort(part[truth == kind]) for part, truth in parts] for kind in (True, False))
+        right = pair_table(abnormal, normal)
+        return ((self._drawn @ right) * self._drawn).sum(axis=1) / self._pairs
 
     def mean_aucs(self, scores: Sequence[FloatArray]) -> FloatArray:
         """Return the AUC in each resample, as the mean over repeats."""

@@ -48,8 +48,8 @@ class Plot:
     Attributes
     ----------
     kind : {"lines", "bars", "matrix", "points"}
-        ``bars``: a bar for each x of each line. ``matrix``: the lines are its rows. ``points``: line i holds the second
-        coordinates, and its ``low`` the first.
+        ``bars``: a bar for each x of each line, or a dot with its interval where there is one. ``matrix``: the lines
+        are its rows. ``points``: a line holds the second coordinates, and its ``low`` the first.
     x : tuple
         Numbers or names.
     mark : float, optional
