@@ -291,7 +291,7 @@ def open_checkpoint(
         depth=cut,
         device=str(check_placing(options)),
         memory=None if options.batch_memory is None else int(options.batch_memory * 1e9),
-        tokens=TokenSite("decoder", _quarters(depth or text.num_hidden_layers), text.hidden_size, family.size()),
+        tokens=TokenSite("decoder", _quarters(text.num_hidden_layers), text.hidden_size, family.size()),
     )
 
     def load(depth: int | None) -> HuggingFaceBackbone:
