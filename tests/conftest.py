@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from hiprobe.cli import main
+from hiprobe.cli.options import state
 from tests.trees import N_FRAMES
 from tests.videos import write_video
 from tools.scenes.raster import Renderer
@@ -39,5 +42,23 @@ def put(clip: Path, tmp_path: Path) -> Callable[..., Path]:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(clip, tmp_path / name)
         return tmp_path
+
+    return call
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command line in this process; return exit code, standard output and standard error."""
+
+    monkeypatch.setattr(state, "debug", False)  # --debug of one test must not reach the next
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hiprobe", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        code = caught.value.code
+        captured = capsys.readouterr()
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
 
     return call

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 import hiprobe.backbones
-from hiprobe.cli import main
 from hiprobe.cli.options import state
 from hiprobe.probing import Probe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
@@ -46,22 +45,6 @@ def probe(folder: Path, run) -> Path:
     if not path.exists():
         assert run("fit", folder / "labels.csv", "--out", path)[0] == 0
     return path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run the command line in this process; return exit code, standard output and standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hiprobe", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        code = caught.value.code
-        captured = capsys.readouterr()
-        return (code if isinstance(code, int) else 0), captured.out, captured.err
-
-    return call
 
 
 def test_fit_detect_eval(folder: Path, run, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def evaluate_scores(
             failures.append(Failure(video.path, error))
             continue
         found = given.timelines[video.path].read(times, duration, settings or ScoresSettings())
-        scored.append(_beside_truth(video, times, duration, found.scores, found.events))
+        scored.append(beside_truth(video, times, duration, found.scores, found.events))
     raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
     report = evaluate(scored, ious, n_resamples=n_resamples)
     if not given.unused:
@@ -144,17 +144,20 @@ def video_scores(
     times = open_video(video.path, fps=fps if video.path.is_dir() else None).frame_times()
     centres = [(segment.start + segment.end) / 2 for segment in segments]
     scores = frame_scores([segment.smoothed for segment in segments], centres, times)
-    return _beside_truth(video, times, duration, scores, tuple((event.start, event.end) for event in events))
+    return beside_truth(video, times, duration, scores, tuple((event.start, event.end) for event in events))
 
 
-def _beside_truth(
+def beside_truth(
     video: LabelledVideo,
     times: NDArray[np.float64],
     duration: float,
     scores: NDArray[np.float64],
     events: Spans | None,
 ) -> VideoScores:
-    """Put frame scores (n,) at times (n,) and events beside what the labels say of the same video."""
+    """Put frame scores (n,), at times (n,) in seconds, and events beside what the labels say of the same video.
+
+    Raises ManifestError if an interval runs past the end of the video, of ``duration`` seconds.
+    """
     check_intervals(video, duration)
     truth = tuple((interval.start, interval.end) for interval in video.intervals)
     if video.clip_level:

@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from pydantic import TypeAdapter, ValidationError
 
 from hiprobe.errors import ProbeError, UsageError
-from hiprobe.files import atomic_path
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.context import ProbeContext, check_context
 from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest
-from hiprobe.probing.probe_file import KEY, Probe, damaged, parse_finite, read_probe_file
+from hiprobe.probing.probe_file import Probe, damaged, parse_finite, read_probe_file, write_probe_file
 
 SCHEMA = "hiprobe.oneclass/1"
 
@@ -150,12 +148,7 @@ class OneClassProbe:
             created=self.created,
             hiprobe_version=self.hiprobe_version,
         )
-        try:
-            text = json.dumps(dataclasses.asdict(header), allow_nan=False)
-        except ValueError as error:
-            raise ProbeError(f"{path}: a number of the probe is NaN or infinite; fit it again.") from error
-        with atomic_path(Path(path)) as temporary:
-            temporary.write_bytes(safetensors.numpy.save(_tensors(self.scorer), metadata={KEY: text}))
+        write_probe_file(Path(path), header, _tensors(self.scorer))
 
     @classmethod
     def load(cls, path: Path | str) -> OneClassProbe:

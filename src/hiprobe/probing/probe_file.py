@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -124,16 +125,11 @@ class Probe:
             created=self.created,
             hiprobe_version=self.hiprobe_version,
         )
-        try:
-            text = json.dumps(dataclasses.asdict(header), allow_nan=False)
-        except ValueError as error:
-            raise ProbeError(f"{path}: a number of the probe is NaN or infinite; fit it again.") from error
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
         # safetensors writes the memory of an array as it lies, even if that is a strided view.
         tensors = {name: np.ascontiguousarray(array, np.float64) for name, array in tensors.items()}
-        with atomic_path(Path(path)) as temporary:
-            temporary.write_bytes(safetensors.numpy.save(tensors, metadata={KEY: text}))
+        write_probe_file(Path(path), header, tensors)
 
     @classmethod
     def load(cls, path: Path | str) -> Probe:
@@ -189,6 +185,24 @@ class _Header:
     calibration: CalibrationStats
     created: str
     hiprobe_version: str
+
+
+def write_probe_file(path: Path, header: Any, tensors: dict[str, np.ndarray]) -> None:
+    """Write a header, a dataclass, and contiguous tensors as a probe file, atomically.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    ProbeError
+        If a number of the header is NaN or infinite.
+    """
+    try:
+        text = json.dumps(dataclasses.asdict(header), allow_nan=False)
+    except ValueError as error:
+        raise ProbeError(f"{path}: a number of the probe is NaN or infinite; fit it again.") from error
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(safetensors.numpy.save(tensors, metadata={KEY: text}))
 
 
 def read_probe_file(path: Path) -> tuple[str, dict[str, np.ndarray]]:

@@ -70,6 +70,11 @@ def run_study(
         raise UsageError(f"There is no study {name!r}; choose one of {', '.join(STUDY_NAMES)}.")
     if not manifests:
         raise UsageError("A study needs labelled videos; give a manifest.")
+    names = [manifest.source.stem for manifest in manifests]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"Two of the manifests {', '.join(names)} share a name, and so would their results; rename one."
+        )
     study, rule = _studies()[name], settings or StudySettings()
     if study.on_manifest:
         found = [study.on_manifest(manifest, reader, rule) for manifest in manifests]

@@ -24,7 +24,8 @@ def calibration_size(corpus: Corpus, reader: Reader, settings: StudySettings) ->
     for draw in range(draws):
         random = np.random.default_rng([settings.seed, draw])
         # A third of the videos is never drawn from, another third each time.
-        fitting, held_out = group_folds(corpus.labels, corpus.groups, 3, settings.seed + draw)[draw % 3]
+        folds = group_folds(corpus.labels, corpus.groups, 3, settings.seed + draw)
+        fitting, held_out = folds[draw % len(folds)]  # two where a class is in two groups only
         kinds = [_videos(corpus, fitting, abnormal) for abnormal in (False, True)]
         order = [random.permutation(videos) for videos in kinds]
         for size in (size for size in _SIZES if size <= max(map(len, order))):
@@ -36,6 +37,10 @@ def calibration_size(corpus: Corpus, reader: Reader, settings: StudySettings) ->
                 undefined += 1  # the videos drawn are of one group, or what is held out is of one class
                 continue
             found.setdefault(size, []).append(auc)
+    if not found:
+        raise CalibrationError(
+            f"{corpus.name}: no draw of its videos could be fitted and measured; add groups of either class."
+        )
     sizes = sorted(found)
     share = [2 * size / len(corpus.videos) for size in sizes]
     bands = [band(np.array(found[size])) for size in sizes]
@@ -55,7 +60,7 @@ def calibration_size(corpus: Corpus, reader: Reader, settings: StudySettings) ->
         f"{draws} draws; each holds out a third of the videos, whole groups, and fits on some of the others: layer by "
         "DLSP, scorer and C on the videos drawn alone. Bands hold 95% of the draws. Where a class has fewer "
         "videos than the size, all of it is taken.",
-        *([f"{undefined} fits were not possible: the videos drawn were of one group."] if undefined else []),
+        *([f"{undefined} fits had no number: one group was drawn, or one class held out."] if undefined else []),
     )
     return StudyResult("calibration", (corpus.name,), (table,), (plot,), notes)
 

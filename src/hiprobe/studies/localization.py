@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hiprobe.evaluation import VideoScores, event_scores, false_alarms_per_hour
-from hiprobe.localize import LocalizeSettings, adaptive_threshold, find_events
+from hiprobe.evaluation import event_scores, false_alarms_per_hour
+from hiprobe.localize import LocalizeSettings, adaptive_threshold, find_events, frame_scores
 from hiprobe.localize.thresholds import calibrated_threshold
+from hiprobe.pipeline.evaluate import beside_truth
 from hiprobe.probing import group_folds
 from hiprobe.studies.corpus import Corpus, FloatArray, Reader
 from hiprobe.studies.protocol import StudySettings, at_layer, by_dlsp
@@ -91,18 +92,9 @@ def _events(corpus: Corpus, smoothed: Sequence[FloatArray], threshold: Threshold
         events = find_events(
             values, item.centres, duration, threshold(index, values), rule.min_duration, rule.merge_gap
         )
-        truth = tuple((interval.start, interval.end) for interval in video.intervals)
-        found.append(
-            VideoScores(
-                name=f"{index} {video.path}",
-                frame_times=corpus.times[index],
-                scores=np.zeros(len(corpus.times[index])),  # events alone are read here
-                labels=corpus.truth[index],
-                duration=duration,
-                events=tuple((event.start, event.end) for event in events),
-                truth=((0.0, duration),) if video.clip_level else truth,
-            )
-        )
+        times = corpus.times[index]
+        frames = frame_scores(values, item.centres, times)
+        found.append(beside_truth(video, times, duration, frames, tuple((e.start, e.end) for e in events)))
     scored = event_scores(found, _IOU)
     return scored.f1, scored.precision, scored.recall, false_alarms_per_hour(found)
 

@@ -18,11 +18,11 @@ def transfer(corpora: Sequence[Corpus], reader: Reader, settings: StudySettings)
     Raises
     ------
     UsageError
-        If there is only one corpus, or two have one name.
+        If there is only one corpus.
     """
     names = tuple(corpus.name for corpus in corpora)
-    if len(corpora) < 2 or len(set(names)) < len(names):
-        raise UsageError(f"transfer got {', '.join(names)}: give two or more manifests with different names.")
+    if len(corpora) < 2:
+        raise UsageError(f"transfer got {', '.join(names)} alone: give two or more manifests.")
     fit, aucs, rows = at_layer(by_dlsp, settings.seed), [], []
     for source in corpora:
         everything = np.arange(len(source.labels))
