@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from hiprobe.probes import StarterProbe, load_probe, load_starter, starter_probes
     from hiprobe.probing import OneClassProbe, Probe
+    from hiprobe.report import write_report
     from hiprobe.video import Sampling
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "load_probe",
     "load_starter",
     "starter_probes",
+    "write_report",
 ]
 
 _HOMES = {
@@ -88,6 +90,7 @@ _HOMES = {
     "load_probe": "probes",
     "load_starter": "probes",
     "starter_probes": "probes",
+    "write_report": "report",
 }
 
 

@@ -15,6 +15,7 @@ from hiprobe.cli.fit import fit
 from hiprobe.cli.models import models
 from hiprobe.cli.options import state
 from hiprobe.cli.probes import probes
+from hiprobe.cli.report import report
 from hiprobe.cli.study import study
 from hiprobe.errors import HiProbeError
 from hiprobe.version import __version__
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command()(detect)
 app.command("eval")(evaluate)
+app.command()(report)
 app.command()(probes)
 app.add_typer(models, name="models")
 app.command()(study)

@@ -32,6 +32,10 @@ def detect(
     merge_gap: options.MergeGap = None,
     fps: options.Fps = None,
     features: options.Features = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="Also write one HTML page about all videos, to this file.")
+    ] = None,
+    start_time: options.StartTime = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -40,8 +44,9 @@ def detect(
     from hiprobe.features import raise_failures
     from hiprobe.pipeline import detect_all
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
-    from hiprobe.report import EventCsv, result_path, write_json
+    from hiprobe.report import EventCsv, HtmlReport, result_path, write_json
 
+    html = HtmlReport(options.start_of(start_time, videos))
     printer = Printer(quiet)
     if probe is None:
         loaded = load_starter(DEFAULT_STARTER)
@@ -57,6 +62,8 @@ def detect(
     def keep(detection: Detection) -> None:
         write_json(detection, result_path(out, detection.video.path, videos))
         events.add(detection)
+        if page:
+            html.add(detection)
         results.append(detection)
 
     with printer.progress() as report:
@@ -76,4 +83,7 @@ def detect(
         printer.events(results)
         printer.warnings([sentence for detection in results for sentence in detection.warnings])
         printer.line(f"results: {out}/ (events.csv, and a JSON file per video)")
+        if page:
+            html.write(page)
+            printer.line(f"report: {page}")
     raise_failures(failures, "the others are done:" if results else "nothing was detected:")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from hiprobe.backbones.options import LoadOptions
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.features import FeatureStore
@@ -73,6 +75,15 @@ MergeGap = Annotated[
     float | None,
     typer.Option(
         "--merge-gap", help="Join events at most this far apart; seconds.", show_default="the probe's; 1.0 in a new one"
+    ),
+]
+
+StartTime = Annotated[
+    str | None,
+    typer.Option(
+        "--start-time",
+        help="When the video began, for the time of day in the report: 2026-03-01T22:00:00, with +01:00 or Z if known.",
+        show_default="what the file says",
     ),
 ]
 
@@ -145,6 +156,18 @@ def localize_settings(
         "merge_gap": merge_gap,
     }
     return replace(base, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def start_of(given: str | None, videos: Sequence[Path]) -> datetime | None:
+    """Return --start-time as a time. Raises UsageError if it is none, or is given for several videos."""
+    if given is None:
+        return None
+    if len(videos) > 1:
+        raise UsageError(f"--start-time is of one video, and there are {len(videos)}; run them one by one.")
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError as error:
+        raise UsageError(f"--start-time {given!r}: give a date and time such as 2026-03-01T22:00:00.") from error
 
 
 def feature_store(folder: Path | None) -> FeatureStore:

@@ -19,7 +19,7 @@ from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
 from hiprobe.pipeline.tokens import scoring_reading
-from hiprobe.probing import AnyProbe, OneClassProbe
+from hiprobe.probing import AnyProbe, CalibrationSegment, OneClassProbe
 from hiprobe.version import __version__
 from hiprobe.video import Sampling, VideoInfo, open_video
 
@@ -36,10 +36,14 @@ class SegmentScore:
 
 @dataclass(frozen=True)
 class DetectedEvent:
-    """An event and, where asked for, what the backbone said about it."""
+    """An event, what the backbone said about it where asked for, and the calibration segments that it is like.
+
+    ``similar`` is by the hidden state at the event's peak, nearest first; empty if the probe keeps no segments.
+    """
 
     event: Event
     explanation: Explanation | None
+    similar: tuple[CalibrationSegment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,10 @@ def _detection(
         video=features.video,
         segments=segments,
         threshold=threshold,
-        events=tuple(DetectedEvent(e, text) for e, text in zip(events, explanations, strict=True)),
+        events=tuple(
+            DetectedEvent(event, text, _similar(event, features, probe))
+            for event, text in zip(events, explanations, strict=True)
+        ),
         provenance=Provenance(
             hiprobe_version=__version__,
             backbone=backbone.info.name,
@@ -199,6 +206,13 @@ def _detection(
         timings=Timings(seconds, time.perf_counter() - began),
         warnings=tuple(warnings),
     )
+
+
+def _similar(event: Event, features: Features, probe: AnyProbe) -> tuple[CalibrationSegment, ...]:
+    if isinstance(probe, OneClassProbe):
+        return ()
+    peak = int(np.abs(features.centres - event.peak_time).argmin())
+    return probe.similar(features.at(probe.layer)[peak])
 
 
 def probe_pooling(probe: AnyProbe) -> Pooling:

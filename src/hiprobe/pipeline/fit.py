@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from hiprobe.backbones import Backbone, Pooling
-from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
+from hiprobe.datasets import NORMAL, LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
 from hiprobe.errors import CalibrationError, ProbeError
 from hiprobe.features import Features, FeatureSpec, FeatureStore, extract_all, raise_failures
 from hiprobe.features.engine import ProgressReport
 from hiprobe.localize import LocalizeSettings, calibrated_threshold, smooth
 from hiprobe.pipeline.detect import probe_pooling
 from hiprobe.probing import (
+    CalibrationSegment,
     CalibrationStats,
     DlspResult,
     FittedScorer,
     Probe,
     ProbeContext,
     SaliencySettings,
+    SegmentIndex,
     fit_scorer,
+    index_segments,
+    kept_rows,
     probe_layers,
 )
 from hiprobe.version import __version__
@@ -177,7 +181,8 @@ def fit_features(
     else:
         dlsp = keep.dlsp
     layer = dlsp.layer if keep is None else keep.layer
-    scorer = fit_scorer(np.concatenate([item.at(layer) for item in features]), labels, groups, seed=seed)
+    at_layer = np.concatenate([item.at(layer) for item in features])
+    scorer = fit_scorer(at_layer, labels, groups, seed=seed)
     smoothed = _smoothed_out_of_fold(scorer.out_of_fold, features, localize.sigma)
     clip_level = any(video.clip_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
@@ -204,6 +209,7 @@ def fit_features(
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
+        index=_segment_index(manifest, features, labels, scorer.scorer.standardised(at_layer)),
     )
     return FitResult(probe, dlsp, scorer, len(labels), int(labels.sum()), keep is not None)
 
@@ -252,6 +258,28 @@ def _check_classes(manifest: Manifest) -> None:
 def _labels(video: LabelledVideo, features: Features) -> np.ndarray:
     check_intervals(video, features.video.duration)
     return segment_labels(video, features.starts, features.ends)
+
+
+def _segment_index(
+    manifest: Manifest, features: Sequence[Features], labels: np.ndarray, standardised: np.ndarray
+) -> SegmentIndex:
+    """Keep some calibration segments, by the names of their videos: where these lie is nobody else's business."""
+    segments = [
+        CalibrationSegment(video.path.name, start, end, _kind(video, start, end))
+        for video, item in zip(manifest.videos, features, strict=True)
+        for start, end in zip(item.starts.tolist(), item.ends.tolist(), strict=True)
+    ]
+    rows = kept_rows(labels)
+    kept = [segments[row] if labels[row] else replace(segments[row], label=NORMAL) for row in rows]
+    return index_segments(kept, standardised[rows])
+
+
+def _kind(video: LabelledVideo, start: float, end: float) -> str:
+    """Return the label of the interval that covers most of a segment; without intervals, that of the video."""
+    covering = max(
+        video.intervals, key=lambda interval: min(end, interval.end) - max(start, interval.start), default=video
+    )
+    return covering.label
 
 
 def _smoothed_out_of_fold(scores: np.ndarray, features: Sequence[Features], sigma: float) -> np.ndarray:

@@ -27,12 +27,14 @@ from hiprobe.probing.oneclass_probe import AnyProbe, OneClassProbe, OneClassStat
 from hiprobe.probing.probe_file import Probe
 from hiprobe.probing.saliency import Saliency, SaliencyAccumulator, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
+from hiprobe.probing.similar import CalibrationSegment, SegmentIndex, index_segments, kept_rows
 from hiprobe.probing.stability import bootstrap_stability
 from hiprobe.probing.validation import layer_auc, layer_silhouette
 
 __all__ = [
     "KINDS",
     "AnyProbe",
+    "CalibrationSegment",
     "CalibrationStats",
     "DlspResult",
     "FittedScorer",
@@ -47,11 +49,14 @@ __all__ = [
     "SaliencyAccumulator",
     "SaliencySettings",
     "Scorer",
+    "SegmentIndex",
     "TokenScorer",
     "bootstrap_stability",
     "fit_models",
     "fit_scorer",
     "group_folds",
+    "index_segments",
+    "kept_rows",
     "layer_auc",
     "layer_silhouette",
     "out_of_fold_scores",

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import ArrayLike
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
@@ -27,6 +28,7 @@ from hiprobe.probing.arrays import FloatArray
 from hiprobe.probing.context import CalibrationStats, ProbeContext, check_context
 from hiprobe.probing.dlsp import DlspResult
 from hiprobe.probing.scorer import Scorer
+from hiprobe.probing.similar import CalibrationSegment, SegmentIndex
 
 SCHEMA = "hiprobe.probe/1"
 
@@ -35,6 +37,7 @@ KEY = "hiprobe"
 
 _VERSION = 1
 _VECTORS = ("weights", "mean", "scale")  # the first says how long they are
+_INDEX = ("basis", "points")
 _CURVES = ("d_kl", "ldr", "entropy", "combined", "silhouette", "cv_auc", "stability")
 
 
@@ -61,6 +64,8 @@ class Probe:
     created : str
         ISO 8601 time.
     hiprobe_version : str
+    index : SegmentIndex, optional
+        Calibration segments to compare with; see :meth:`similar`. Probes of earlier releases have none.
 
     Raises
     ------
@@ -78,6 +83,7 @@ class Probe:
     calibration: CalibrationStats
     created: str
     hiprobe_version: str
+    index: SegmentIndex | None = None
 
     def __post_init__(self) -> None:
         if self.layer < 1:
@@ -98,6 +104,12 @@ class Probe:
             If not, with everything that differs.
         """
         check_context(self.context, context)
+
+    def similar(self, state: ArrayLike) -> tuple[CalibrationSegment, ...]:
+        """Return the calibration segments nearest to a hidden state (D,), nearest first; none if none are kept."""
+        if self.index is None:
+            return ()
+        return self.index.nearest(self.scorer.standardised(np.asarray(state, np.float64)))
 
     def save(self, path: Path | str) -> None:
         """Write the probe, atomically.
@@ -124,11 +136,14 @@ class Probe:
             calibration=self.calibration,
             created=self.created,
             hiprobe_version=self.hiprobe_version,
+            segments=self.index.segments if self.index else (),
         )
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
         # safetensors writes the memory of an array as it lies, even if that is a strided view.
         tensors = {name: np.ascontiguousarray(array, np.float64) for name, array in tensors.items()}
+        if self.index:
+            tensors |= {f"index.{name}": np.ascontiguousarray(getattr(self.index, name), np.float32) for name in _INDEX}
         write_probe_file(Path(path), header, tensors)
 
     @classmethod
@@ -162,6 +177,7 @@ class Probe:
                 calibration=header.calibration,
                 created=header.created,
                 hiprobe_version=header.hiprobe_version,
+                index=_index(path, header.segments, tensors, width),
             )
         except UsageError as error:
             raise damaged(path, str(error)) from error
@@ -185,6 +201,8 @@ class _Header:
     calibration: CalibrationStats
     created: str
     hiprobe_version: str
+    # Optional, so that files without it are read, and releases that do not know it read files with it: still schema 1.
+    segments: tuple[CalibrationSegment, ...] = ()
 
 
 def write_probe_file(path: Path, header: Any, tensors: dict[str, np.ndarray]) -> None:
@@ -263,6 +281,20 @@ def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) 
     # Curves may be NaN where a metric is undefined; the scorer checks its own vectors.
     if np.isinf(array).any():
         raise damaged(path, f"tensor {name} holds infinity")
+
+
+def _index(
+    path: Path, segments: tuple[CalibrationSegment, ...], tensors: dict[str, np.ndarray], width: int
+) -> SegmentIndex | None:
+    if not segments:
+        return None
+    arrays = [tensors.get(f"index.{name}") for name in _INDEX]
+    if any(array is None or array.dtype != np.float32 for array in arrays):
+        raise damaged(path, "the calibration segments' basis or points are missing, or no float32")
+    index = SegmentIndex(segments, *arrays)  # pyright: ignore[reportArgumentType]
+    if index.basis.shape[1] != width:
+        raise damaged(path, f"the basis of its calibration segments has width {index.basis.shape[1]}, not {width}")
+    return index
 
 
 def damaged(path: Path, what: str) -> ProbeError:

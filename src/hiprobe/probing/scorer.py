@@ -79,7 +79,11 @@ class Scorer:
         if not np.isfinite(values).all():
             row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise UsageError(f"The hidden state of segment {row} holds NaN or infinity; extract it again.")
-        return (values - self.mean) / self.scale @ self.weights + self.bias
+        return self.standardised(values) @ self.weights + self.bias
+
+    def standardised(self, states: FloatArray) -> FloatArray:
+        """Return hidden states (n, D) as the weights read them."""
+        return (states - self.mean) / self.scale
 
     def scores(self, states: ArrayLike) -> FloatArray:
         """Return the probability (n,) that each of the hidden states (n, D) is abnormal.

@@ -1,4 +1,4 @@
-"""Sinks that write detections: versioned JSON, one file per video, and one CSV of all events."""
+"""Detections as files: versioned JSON, one file per video, written and read; and one CSV of all events."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from hiprobe.errors import UsageError
 from hiprobe.files import write_text
 from hiprobe.pipeline.detect import Detection
 
@@ -27,6 +28,30 @@ def detection_json(detection: Detection) -> str:
 def write_json(detection: Detection, path: Path) -> None:
     """Write a detection as JSON, atomically. Raises OutputError if it cannot be written."""
     write_text(path, detection_json(detection))
+
+
+def read_json(path: Path) -> Detection:
+    """Read a detection that :func:`write_json` wrote.
+
+    Raises
+    ------
+    UsageError
+        If there is none at ``path``, or it is damaged or of another schema.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA:
+            raise UsageError(f"{path}: has schema {schema!r}, not {SCHEMA!r}; name a JSON file that detect wrote.")
+        return TypeAdapter(Detection).validate_python(content)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a JSON file that detect wrote.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{path}: is damaged ({where}: {first['msg']}); run detect again.") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: is no JSON ({error}); name a JSON file that detect wrote.") from error
 
 
 def result_path(folder: Path, video: Path, videos: Sequence[Path]) -> Path:

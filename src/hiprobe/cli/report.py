@@ -1,0 +1,26 @@
+"""``hiprobe report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiprobe.cli import options
+from hiprobe.cli.printing import Printer
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(help="JSON files that detect wrote.", readable=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("report.html"),
+    start_time: options.StartTime = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write one HTML page about what detect found, from its result files and the videos they are of."""
+    from hiprobe.report import read_json, write_report
+
+    start = options.start_of(start_time, results)
+    write_report((read_json(path) for path in results), out, start)
+    Printer(quiet).line(f"report: {out}")

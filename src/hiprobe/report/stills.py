@@ -1,0 +1,78 @@
+"""Still frames of events, small enough to lie in the report itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hiprobe.localize import Event
+from hiprobe.report.clock import stamp
+from hiprobe.video import Segment, Video, sample_segments
+
+BOX = (240, 320)
+"""Height and width in pixels that a still fits into."""
+
+_QUALITY = 65
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture of an event.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows, in a word or two, and when.
+    source : str
+        The picture itself, as a ``data:`` address.
+    height, width : int
+        In pixels.
+    """
+
+    caption: str
+    source: str
+    height: int
+    width: int
+
+
+def event_stills(video: Video, events: Sequence[Event]) -> tuple[tuple[Still, ...], ...]:
+    """Take the stills of events, ordered by time: of each its start, peak and end.
+
+    One pass over the video, up to the last of them.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be decoded.
+    """
+    names = ("Start", "Peak", "End")
+    moments = [time for event in events for time in (event.start, event.peak_time, event.end)]
+    instants = [Segment(index, time, time) for index, time in enumerate(moments)]
+    # No frame is asked for after the last still, and so the rest of the video is not decoded.
+    sampled = islice(sample_segments(video, instants, 1, _size(video)), len(moments))
+    shown = [one.frames[0] for one in sampled]
+    stills = [
+        _still(f"{name} {stamp(time)}", image)
+        for name, time, image in zip(names * len(events), moments, shown, strict=True)
+    ]
+    return tuple(tuple(stills[first : first + len(names)]) for first in range(0, len(stills), len(names)))
+
+
+def _size(video: Video) -> tuple[int, int]:
+    height, width = video.info.height, video.info.width
+    shrink = min(1.0, BOX[0] / height, BOX[1] / width)
+    return max(1, round(height * shrink)), max(1, round(width * shrink))
+
+
+def _still(caption: str, image: NDArray[np.uint8]) -> Still:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", quality=_QUALITY)
+    source = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Still(caption, source, *image.shape[:2])

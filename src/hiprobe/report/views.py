@@ -1,0 +1,227 @@
+"""What the report shows of a detection, ready for the template: texts, stills, and the points of the chart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from hiprobe.errors import VideoError
+from hiprobe.pipeline.detect import DetectedEvent, Detection
+from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
+from hiprobe.report.stills import Still, event_stills
+from hiprobe.report.thinning import thin
+from hiprobe.video import open_video
+
+CARDS = 12
+"""Events of a video that get a card with stills, the highest first; the others are in its table."""
+
+POINTS = 1000
+"""Points of a chart: more than a screen can tell apart."""
+
+_ROWS = 24
+"""Rows of the table that says what the chart shows."""
+
+
+@dataclass(frozen=True)
+class Similar:
+    """A calibration segment that an event is like: its label, and its video and time."""
+
+    label: str
+    where: str
+
+
+@dataclass(frozen=True)
+class EventView:
+    """An event. ``number`` counts the events of a video by time; ``clock`` is empty where no clock is known."""
+
+    number: int
+    start: float
+    end: float
+    when: str
+    clock: str
+    length: str
+    peak: str
+    peak_at: str
+    mean: str
+    explanation: str
+    similar: tuple[Similar, ...]
+    stills: tuple[Still, ...] = ()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A row of the table under the chart: a part of the video and its highest smoothed score."""
+
+    when: str
+    highest: str
+    over: bool
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What the script draws: numbers alone, so that no text of anybody reaches it. Times are seconds."""
+
+    times: list[float]
+    scores: list[float]
+    smoothed: list[float]
+    threshold: float
+    events: list[tuple[float, float]]
+    duration: float
+    begun: float | None
+
+
+@dataclass(frozen=True)
+class VideoView:
+    """A video.
+
+    Attributes
+    ----------
+    severity : tuple of float
+        How far its highest peak is over its threshold, then seconds within events: what the index is sorted by.
+        (-inf, 0) without any event.
+    facts : tuple of (str, str)
+        Name and value.
+    events, cards : tuple of EventView
+        All by time, and those that get a card, by time.
+    spans : tuple of Span
+    notes, warnings : tuple of str
+        What the report has to say about this video, and what the detection has.
+    """
+
+    name: str
+    path: str
+    severity: tuple[float, float]
+    duration: float
+    length: str
+    abnormal: str
+    peak: str
+    over: str
+    threshold: str
+    facts: tuple[tuple[str, str], ...]
+    events: tuple[EventView, ...]
+    cards: tuple[EventView, ...]
+    chart: Chart
+    spans: tuple[Span, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def view(detection: Detection, start_time: datetime | None) -> VideoView:
+    """Return what the report shows of a detection; its video is read once more, for the stills.
+
+    Where that is impossible, or it is another video by now, there are no stills and a note says why.
+    """
+    video = detection.video
+    shown = sorted(detection.events, key=lambda item: item.event.peak, reverse=True)[:CARDS]
+    shown.sort(key=lambda item: item.event.start)
+    stills, begun, notes = _from_the_video(detection, shown)
+    begun = start_time or begun
+    by_start = {item.event.start: pictures for item, pictures in zip(shown, stills, strict=False)}
+    events = tuple(
+        _event(number, item, begun, by_start.get(item.event.start, ()))
+        for number, item in enumerate(detection.events, 1)
+    )
+    carded = {item.event.start for item in shown}
+    abnormal = sum(item.event.end - item.event.start for item in detection.events)
+    peak = max((item.event.peak for item in detection.events), default=-math.inf)
+    return VideoView(
+        name=video.path.name,
+        path=str(video.path),
+        severity=(peak - detection.threshold if events else -math.inf, abnormal),
+        duration=video.duration,
+        length=stamp(video.duration),
+        abnormal=length(abnormal) if events else "",
+        peak=f"{peak:.2f}" if events else "",
+        over=f"{peak - detection.threshold:+.2f}" if events else "",
+        threshold=f"{detection.threshold:.2f}",
+        facts=_facts(detection, begun),
+        events=events,
+        cards=tuple(event for event in events if event.start in carded),
+        chart=_chart(detection, begun),
+        spans=_spans(detection),
+        notes=notes,
+        warnings=detection.warnings,
+    )
+
+
+def _from_the_video(
+    detection: Detection, shown: list[DetectedEvent]
+) -> tuple[tuple[tuple[Still, ...], ...], datetime | None, tuple[str, ...]]:
+    """Return stills, when the video was begun by its own word, and notes."""
+    info = detection.video
+    try:
+        video = open_video(info.path, info.fps if info.path.is_dir() else None)
+        if (video.info.n_frames, video.info.duration) != (info.n_frames, info.duration):
+            return (), None, (f"No stills: {info.path} is another video than the one that was detected on.",)
+        stills = event_stills(video, [item.event for item in shown]) if shown else ()
+        return stills, recorded_at(video.info), ()
+    except VideoError as error:
+        return (), None, (f"No stills: {error}",)
+
+
+def _event(number: int, item: DetectedEvent, begun: datetime | None, stills: tuple[Still, ...]) -> EventView:
+    event = item.event
+    clock = wall_clock(begun + timedelta(seconds=event.start)) if begun else ""
+    return EventView(
+        number=number,
+        start=event.start,
+        end=event.end,
+        when=f"{stamp(event.start)} – {stamp(event.end)}",
+        clock=clock,
+        length=length(event.end - event.start),
+        peak=f"{event.peak:.2f}",
+        peak_at=stamp(event.peak_time),
+        mean=f"{event.mean:.2f}",
+        explanation=item.explanation.text if item.explanation else "",
+        similar=tuple(Similar(one.label, f"{one.video}, {stamp(one.start)} – {stamp(one.end)}") for one in item.similar),
+        stills=stills,
+    )
+
+
+def _facts(detection: Detection, begun: datetime | None) -> tuple[tuple[str, str], ...]:
+    video, made = detection.video, detection.provenance
+    facts = [
+        ("Length", f"{stamp(video.duration)} ({video.n_frames} frames, {video.width} × {video.height})"),
+        ("Begins", wall_clock(begun) if begun else ""),
+        ("Threshold", f"{detection.threshold:.3f}, {made.localize.threshold}"),
+        ("Probe", f"{made.probe_source}, made {made.probe_created}"),
+        ("Backbone", f"{made.backbone}, layer {made.layer}, {made.pooling}"),
+    ]
+    return tuple((name, value) for name, value in facts if value)
+
+
+def _curves(detection: Detection) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres of the segments (n,), and raw and smoothed scores (2, n)."""
+    rows = [((one.start + one.end) / 2, one.score, one.smoothed) for one in detection.segments]
+    centres, *curves = np.array(rows, np.float64).T
+    return centres, np.array(curves)
+
+
+def _chart(detection: Detection, begun: datetime | None) -> Chart:
+    centres, curves = _curves(detection)
+    kept = thin(curves, POINTS)
+    return Chart(
+        times=np.round(centres[kept], 2).tolist(),
+        scores=np.round(curves[0, kept], 4).tolist(),
+        smoothed=np.round(curves[1, kept], 4).tolist(),
+        threshold=round(detection.threshold, 4),
+        events=[(round(item.event.start, 2), round(item.event.end, 2)) for item in detection.events],
+        duration=detection.video.duration,
+        # As if the clock on the wall were in UTC: the script is to show its digits, not to convert them.
+        begun=None if begun is None else (begun.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds(),
+    )
+
+
+def _spans(detection: Detection) -> tuple[Span, ...]:
+    centres, (_, smoothed) = _curves(detection)
+    return tuple(
+        Span(
+            f"{stamp(detection.segments[part[0]].start)} – {stamp(detection.segments[part[-1]].end)}",
+            f"{smoothed[part].max():.2f}",
+            bool(smoothed[part].max() > detection.threshold),
+        )
+        for part in np.array_split(np.arange(len(centres)), min(_ROWS, len(centres)))
+    )
