@@ -293,6 +293,24 @@ def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     assert sum(hits) >= 2
     assert any("trained on generated scenes" in warning for warning in body["warnings"])
     assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<img ") == 3 * len(found) and "Most like, among the calibration clips" in page
+
+
+def test_reports(folder: Path, probe: Path, run, tmp_path: Path) -> None:
+    made = ["detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "--report", tmp_path / "r.html"]
+    code, out, _ = run(*made, "--start-time", "2026-03-01T22:00:00+01:00")
+    page = (tmp_path / "r.html").read_text()
+    assert code == 0 and f"report: {tmp_path / 'r.html'}" in out
+    assert "1 event in unseen.mp4" in page and "2026-03-01 22:00:0" in page and "+0100" in page and "flash" in page
+    code, out, _ = run("report", tmp_path / "unseen.json", "-o", tmp_path / "again.html")
+    assert code == 0 and "1 event in unseen.mp4" in (tmp_path / "again.html").read_text()
+    for given, told in [("soon", "2026-03-01T22:00:00"), ("2026-03-01", None)]:
+        code, _, err = run("report", tmp_path / "unseen.json", "-o", tmp_path / "x.html", "--start-time", given)
+        assert (code, told in err) == (2, True) if told else code == 0
+    two = [tmp_path / "unseen.json"] * 2
+    code, _, err = run("report", *two, "-o", tmp_path / "y.html", "--start-time", "2026-03-01")
+    assert code == 2 and "of one video" in err and not (tmp_path / "y.html").exists()
 
 
 def test_fit_on_normal_videos_alone(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,15 @@ def test_detect_finds_the_event_of_an_unseen_video(fitted: FitResult, unseen: Pa
     assert result.segments[-1].end == result.video.duration
 
 
+def test_an_event_is_like_the_calibration_clips_of_its_kind(fitted: FitResult, unseen: Path) -> None:
+    similar = detect(unseen, fitted.probe, FakeBackbone()).events[0].similar
+    assert len(similar) == 3 and {one.label for one in similar} == {"flash"}
+    assert all(one.video.startswith("bright") and 2 <= one.start < one.end <= 6 for one in similar)
+    index = fitted.probe.index
+    assert index is not None and len(index.segments) == 56
+    assert {one.label for one in index.segments if one.video.startswith("dark")} == {"normal"}
+
+
 def test_scores_are_smoothed_once(fitted: FitResult, unseen: Path) -> None:
     raw = detect(unseen, fitted.probe, FakeBackbone(), localize=LocalizeSettings(sigma=0))
     assert all(segment.score == segment.smoothed for segment in raw.segments)

@@ -17,7 +17,16 @@ from safetensors import safe_open
 
 from hiprobe.errors import OutputError, ProbeError
 from hiprobe.localize import LocalizeSettings
-from hiprobe.probing import CalibrationStats, DlspResult, Probe, ProbeContext, Scorer
+from hiprobe.probing import (
+    CalibrationSegment,
+    CalibrationStats,
+    DlspResult,
+    Probe,
+    ProbeContext,
+    Scorer,
+    index_segments,
+    kept_rows,
+)
 
 CURVES = ("d_kl", "ldr", "entropy", "combined", "silhouette", "cv_auc", "stability")
 CONTEXT = ProbeContext("embedded", "sha256:abc", "What happens here?", 2.0, 1.0, 8)
@@ -240,3 +249,58 @@ def test_check_lists_exactly_what_differs() -> None:
         probe.check(dataclasses.replace(CONTEXT, segment_length=3.0))
     with pytest.raises(ProbeError, match=r"prompt.*; stride"):
         probe.check(dataclasses.replace(CONTEXT, prompt="Hm?", stride=0.5))
+
+
+SEGMENTS = tuple(CalibrationSegment(f"{k % 3}.mp4", float(k), k + 2.0, "fall" if k % 2 else "normal") for k in range(9))
+
+
+def indexed() -> tuple[Probe, np.ndarray]:
+    """Return a probe that keeps segments, and their hidden states."""
+    probe = make_probe()
+    states = np.random.default_rng(1).normal(size=(9, 6))
+    return dataclasses.replace(probe, index=index_segments(SEGMENTS, probe.scorer.standardised(states))), states
+
+
+def test_a_probe_finds_the_calibration_segments_that_a_state_is_like(tmp_path: Path) -> None:
+    probe, states = indexed()
+    probe.save(tmp_path / "p")
+    loaded = Probe.load(tmp_path / "p")
+    scaled = probe.scorer.standardised(states)
+    for k in range(9):
+        found = loaded.similar(states[k] + 1e-6)
+        assert found[0] == SEGMENTS[k]
+        assert sorted(one.video for one in found) == ["0.mp4", "1.mp4", "2.mp4"]  # one segment of each video
+        far = [np.linalg.norm(scaled[SEGMENTS.index(one)] - scaled[k]) for one in found]
+        assert far == sorted(far)
+
+
+def test_a_probe_file_without_segments_is_read_and_finds_none(tmp_path: Path) -> None:
+    make_probe().save(tmp_path / "p")
+    rewrite(tmp_path / "p", lambda header: header.pop("segments") or None)
+    assert Probe.load(tmp_path / "p").similar(np.zeros(6)) == ()
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda t: t.pop("index.basis") is None, "basis or points"),
+        (lambda t: t.update({"index.points": t["index.points"].astype(np.float64)}), "no float32"),
+        (lambda t: t.update({"index.points": t["index.points"][:8]}), r"9 calibration segments with points \(8, 6\)"),
+        (lambda t: t.update({"index.basis": t["index.basis"][:, :5]}), "width 5, not 6"),
+        (lambda t: t.update({"index.points": np.full((9, 6), np.nan, np.float32)}), "NaN"),
+    ],
+)
+def test_damaged_segments(tmp_path: Path, edit: Any, told: str) -> None:
+    indexed()[0].save(tmp_path / "p")
+    rewrite(tmp_path / "p", edit_tensors=edit)
+    with pytest.raises(ProbeError, match=f"is damaged: .*{told}"):
+        Probe.load(tmp_path / "p")
+
+
+@given(labels=arrays(np.bool_, st.integers(1, 300)), limit=st.integers(2, 120))
+def test_kept_segments_are_few_and_of_both_classes(labels: np.ndarray, limit: int) -> None:
+    rows = kept_rows(labels, limit)
+    assert (np.diff(rows) > 0).all() and len(rows) <= limit + 1
+    assert len(rows) >= min(len(labels), limit - 1)
+    abnormal, normal = labels[rows].sum(), (~labels[rows]).sum()
+    assert abnormal >= min(labels.sum(), limit // 2) and normal >= min((~labels).sum(), limit // 2)

@@ -18,7 +18,7 @@ def report(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write one HTML page about what detect found, from its result files and the videos they are of."""
+    """Write one HTML page about results of detect; their videos are read for stills."""
     from hiprobe.report import read_json, write_report
 
     start = options.start_of(start_time, results)

@@ -52,17 +52,21 @@ def event_stills(video: Video, events: Sequence[Event]) -> tuple[tuple[Still, ..
     VideoError
         If the video cannot be decoded.
     """
-    names = ("Start", "Peak", "End")
     moments = [time for event in events for time in (event.start, event.peak_time, event.end)]
     instants = [Segment(index, time, time) for index, time in enumerate(moments)]
     # No frame is asked for after the last still, and so the rest of the video is not decoded.
     sampled = islice(sample_segments(video, instants, 1, _size(video)), len(moments))
-    shown = [one.frames[0] for one in sampled]
-    stills = [
-        _still(f"{name} {stamp(time)}", image)
-        for name, time, image in zip(names * len(events), moments, shown, strict=True)
-    ]
-    return tuple(tuple(stills[first : first + len(names)]) for first in range(0, len(stills), len(names)))
+    images = [one.frames[0] for one in sampled]
+    return tuple(_row(event, *images[3 * index : 3 * index + 3]) for index, event in enumerate(events))
+
+
+def _row(event: Event, start: NDArray[np.uint8], peak: NDArray[np.uint8], end: NDArray[np.uint8]) -> tuple[Still, ...]:
+    """Return the stills of an event from left to right. A heat map of its peak goes beside that."""
+    return (
+        _still(f"Start {stamp(event.start)}", start),
+        _still(f"Peak {stamp(event.peak_time)}", peak),
+        _still(f"End {stamp(event.end)}", end),
+    )
 
 
 def _size(video: Video) -> tuple[int, int]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
 from hiprobe.errors import VideoError
 from hiprobe.pipeline.detect import DetectedEvent, Detection
+from hiprobe.probing import CalibrationSegment
 from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
 from hiprobe.report.stills import Still, event_stills
 from hiprobe.report.thinning import thin
@@ -176,9 +178,15 @@ def _event(number: int, item: DetectedEvent, begun: datetime | None, stills: tup
         peak_at=stamp(event.peak_time),
         mean=f"{event.mean:.2f}",
         explanation=item.explanation.text if item.explanation else "",
-        similar=tuple(Similar(one.label, f"{one.video}, {stamp(one.start)} – {stamp(one.end)}") for one in item.similar),
+        similar=tuple(
+            Similar(one.label, f"{one.video}, {stamp(one.start)} – {stamp(one.end)}") for one in item.similar
+        ),
         stills=stills,
     )
+
+
+def _similar(segment: CalibrationSegment) -> Similar:
+    return Similar(segment.label, f"{segment.video}, {stamp(segment.start)} – {stamp(segment.end)}")
 
 
 def _facts(detection: Detection, begun: datetime | None) -> tuple[tuple[str, str], ...]:
@@ -216,12 +224,13 @@ def _chart(detection: Detection, begun: datetime | None) -> Chart:
 
 
 def _spans(detection: Detection) -> tuple[Span, ...]:
-    centres, (_, smoothed) = _curves(detection)
+    """Cut the video into a few parts, each from the start of a segment to the start of a later one or to the end."""
+    _, (_, smoothed) = _curves(detection)
+    starts = [one.start for one in detection.segments]
+    parts = np.array_split(np.arange(len(starts)), min(_ROWS, len(starts)))
+    borders = [*(starts[part[0]] for part in parts), detection.video.duration]
+    tops = [float(smoothed[part].max()) for part in parts]
     return tuple(
-        Span(
-            f"{stamp(detection.segments[part[0]].start)} – {stamp(detection.segments[part[-1]].end)}",
-            f"{smoothed[part].max():.2f}",
-            bool(smoothed[part].max() > detection.threshold),
-        )
-        for part in np.array_split(np.arange(len(centres)), min(_ROWS, len(centres)))
+        Span(f"{stamp(start)} – {stamp(end)}", f"{top:.2f}", top > detection.threshold)
+        for (start, end), top in zip(pairwise(borders), tops, strict=True)
     )

@@ -1,0 +1,220 @@
+"""The report: what it says of detections, how it stays small, and that nobody's text gets to act in it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from hiprobe.errors import UsageError
+from hiprobe.probing import CalibrationSegment
+from hiprobe.report import HtmlReport, detection_json, read_json, write_json, write_report
+from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
+from hiprobe.report.stills import event_stills
+from hiprobe.report.thinning import thin
+from hiprobe.report.views import CARDS, POINTS, view
+from hiprobe.video import VideoInfo, open_video
+from tests.detections import detection
+from tests.videos import number_of, write_video
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+LONG = VideoInfo(Path("/nowhere/night.mp4"), 0.0, 30_000.0, 300_000, 640, 480, 10.0)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty seconds at 10 fps; each frame shows its own number."""
+    return write_video(tmp_path_factory.mktemp("report") / "yard.mp4", 200, fps=10, size=(96, 160))
+
+
+@given(
+    curves=arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 400)), elements=st.floats(-5, 5)),
+    limit=st.integers(20, 100),
+)
+def test_thinning_keeps_peaks_order_and_ends(curves: np.ndarray, limit: int) -> None:
+    kept = thin(curves, limit)
+    n = curves.shape[1]
+    assert len(kept) <= limit and (np.diff(kept) > 0).all()
+    assert kept[0] == 0 and kept[-1] == n - 1
+    assert (curves[:, kept].max(axis=1) == curves.max(axis=1)).all()
+    assert (curves[:, kept].min(axis=1) == curves.min(axis=1)).all()
+
+
+def test_thinning_leaves_a_peak_in_every_part() -> None:
+    curve = np.zeros((1, 100_000))
+    curve[0, 500::1000] = 1
+    assert (curve[0, thin(curve, 1000)] == 1).sum() == 100
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00.0"), (12.34, "0:12.3"), (59.96, "1:00.0"), (3599.97, "1:00:00.0"), (36_061.5, "10:01:01.5")],
+)
+def test_times_are_rounded_before_they_are_split(seconds: float, text: str) -> None:
+    assert stamp(seconds) == text
+    assert length(12.34) == "12.3 s" and length(75) == "1:15.0"
+
+
+def test_wall_clocks_name_their_zone() -> None:
+    assert wall_clock(datetime(2026, 3, 1, 22, 4, 9)) == "2026-03-01 22:04:09"
+    assert wall_clock(datetime(2026, 3, 1, 22, 4, 9, tzinfo=UTC)) == "2026-03-01 22:04:09 UTC"
+    assert wall_clock(datetime.fromisoformat("2026-03-01T22:04:09+05:30")).endswith("+0530")
+
+
+def recorded(source: Path, path: Path, said: str) -> Path:
+    """Copy a video, with a time of creation in its metadata."""
+    with av.open(source) as given, av.open(path, "w") as made:
+        made.metadata["creation_time"] = said
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    return path
+
+
+def test_a_file_says_when_it_was_begun_where_that_can_be_true(video: Path, tmp_path: Path) -> None:
+    begun = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+    path = recorded(video, tmp_path / "a.mp4", "2026-03-01T22:00:00Z")
+    info = open_video(path).info
+
+    def written(moment: datetime) -> None:
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
+
+    written(begun + timedelta(seconds=20))
+    assert recorded_at(info) == begun
+    written(begun + timedelta(days=300))  # copied since
+    assert recorded_at(info) == begun
+    written(begun + timedelta(seconds=1))  # it tells when the recording of 20 s ended
+    assert recorded_at(info) is None
+
+
+@pytest.mark.parametrize("said", ["1970-01-01T00:00:00Z", "1904-01-01T00:00:00Z"])
+def test_a_clock_that_was_never_set_is_not_believed(video: Path, tmp_path: Path, said: str) -> None:
+    assert recorded_at(open_video(recorded(video, tmp_path / "a.mp4", said)).info) is None
+    assert recorded_at(open_video(video).info) is None  # says nothing
+
+
+def test_stills_show_start_peak_and_end(video: Path) -> None:
+    events = [item.event for item in detection(video, [(2.0, 4.0), (10.0, 20.0)]).events]
+    shown = []
+    for still in [still for row in event_stills(open_video(video), events) for still in row]:
+        data = base64.b64decode(still.source.removeprefix("data:image/webp;base64,"))
+        picture = Image.open(io.BytesIO(data))
+        assert (picture.width, picture.height) == (still.width, still.height) == (160, 96)
+        shown.append((still.caption, number_of(np.asarray(picture.convert("RGB")))))
+    assert shown == [
+        ("Start 0:02.0", 20),
+        ("Peak 0:03.0", 30),
+        ("End 0:04.0", 40),
+        ("Start 0:10.0", 100),
+        ("Peak 0:15.0", 150),
+        ("End 0:20.0", 199),
+    ]
+
+
+def test_stills_of_large_videos_are_small(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "tall.mp4", 20, fps=10, size=(640, 360))
+    (row,) = event_stills(open_video(path), [detection(path, [(0.5, 1.5)]).events[0].event])
+    assert [(still.width, still.height) for still in row] == [(135, 240)] * 3
+
+
+def test_a_long_video_stays_small_and_its_highest_events_get_cards() -> None:
+    found = detection(LONG, [(100.0 * k, 100.0 * k + 10) for k in range(1, 41)])
+    events = tuple(
+        replace(item, event=replace(item.event, peak=0.6 + 0.005 * (k * 7 % 40))) for k, item in enumerate(found.events)
+    )
+    shown = view(replace(found, events=events), None)
+    assert len(shown.events) == 40 and len(shown.cards) == CARDS
+    assert min(card.peak for card in shown.cards) >= max(e.peak for e in shown.events if e not in shown.cards)
+    assert [card.number for card in shown.cards] == sorted(card.number for card in shown.cards)
+    assert len(shown.chart.times) <= POINTS and max(shown.chart.smoothed) == 0.9
+    assert shown.notes == ("No stills: /nowhere/night.mp4: there is no such file or folder; check the path.",)
+
+
+def test_another_video_under_the_same_name_gives_no_stills(video: Path) -> None:
+    found = detection(video, [(2.0, 4.0)])
+    shown = view(replace(found, video=replace(found.video, n_frames=199)), None)
+    assert "another video" in shown.notes[0] and not shown.cards[0].stills
+
+
+def test_the_gravest_video_comes_first(tmp_path: Path) -> None:
+    report = HtmlReport()
+    for name, peak, events in [
+        ("calm", 0.9, []),
+        ("short", 0.9, [(10.0, 12.0)]),
+        ("long", 0.9, [(10.0, 30.0)]),
+        ("high", 0.95, [(10.0, 11.5)]),
+    ]:
+        report.add(detection(replace(LONG, path=Path(name), duration=60.0), events, peak=peak))
+    report.write(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert re.findall(r'<th scope="row"><a href="#video-\d+">(\w+)<', page) == ["high", "long", "short", "calm"]
+    assert "3 events in 4 videos" in page
+
+
+def test_a_warning_of_several_videos_is_said_once(tmp_path: Path) -> None:
+    few = [detection(replace(LONG, path=Path(name)), warnings=("Common.", f"Of {name}.")) for name in "ab"]
+    write_report(few, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert [page.count(text) for text in ("Common.", "Of a.", "Of b.")] == [1, 1, 1]
+
+
+def test_nobodys_text_becomes_markup(tmp_path: Path) -> None:
+    evil = CalibrationSegment(EVIL, 0.0, 2.0, EVIL)
+    info = replace(LONG, path=Path(f"{EVIL}.mp4"), duration=60.0)
+    found = detection(info, [(10.0, 12.0)], text=EVIL, similar=(evil,), warnings=(EVIL,))
+    found = replace(found, provenance=replace(found.provenance, probe_source=EVIL, backbone=EVIL))
+    write_report([found, replace(found, events=())], tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "<img" not in page and page.count("&lt;img") > 10
+    plain = detection(replace(info, path=Path("a.mp4")), [(10.0, 12.0)])
+    write_report([plain, replace(plain, events=())], tmp_path / "plain.html")
+    assert page.count("</script>") == (tmp_path / "plain.html").read_text().count("</script>")
+
+
+def test_equal_detections_make_equal_pages(video: Path, tmp_path: Path) -> None:
+    for name in ("a.html", "b.html"):
+        write_report([detection(video, [(2.0, 4.0)])], tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert (tmp_path / "a.html").stat().st_size < 2_200_000
+
+
+def test_results_are_read_back_as_they_were(video: Path, tmp_path: Path) -> None:
+    found = detection(video, [(2.0, 4.0)], warnings=("Careful.",))
+    write_json(found, tmp_path / "yard.json")
+    assert read_json(tmp_path / "yard.json") == found
+    earlier = re.sub(r',\s*"similar": \[.*?\]\s*(?=\})', "", detection_json(found), flags=re.DOTALL)
+    assert "similar" not in earlier
+    (tmp_path / "earlier.json").write_text(earlier)
+    assert read_json(tmp_path / "earlier.json").events[0].similar == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is no JSON"),
+        ('{"schema": "other/1"}', "has schema 'other/1'"),
+        ("[]", "has schema None"),
+        ('{"schema": "hiprobe.detection/1"}', "is damaged"),
+    ],
+)
+def test_files_that_are_no_results(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"r\.json: {told}"):
+        read_json(path)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_json(tmp_path / "gone.json")
