@@ -308,6 +308,8 @@ def test_reports(folder: Path, probe: Path, run, tmp_path: Path) -> None:
     for given, told in [("soon", "2026-03-01T22:00:00"), ("2026-03-01", None)]:
         code, _, err = run("report", tmp_path / "unseen.json", "-o", tmp_path / "x.html", "--start-time", given)
         assert (code, told in err) == (2, True) if told else code == 0
+    code, _, err = run(*made[:-2], "--start-time", "2026-03-01")
+    assert code == 2 and "--report" in err
     two = [tmp_path / "unseen.json"] * 2
     code, _, err = run("report", *two, "-o", tmp_path / "y.html", "--start-time", "2026-03-01")
     assert code == 2 and "of one video" in err and not (tmp_path / "y.html").exists()

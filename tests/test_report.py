@@ -101,8 +101,8 @@ def test_a_file_says_when_it_was_begun_where_that_can_be_true(video: Path, tmp_p
     assert recorded_at(info) is None
 
 
-@pytest.mark.parametrize("said", ["1970-01-01T00:00:00Z", "1904-01-01T00:00:00Z"])
-def test_a_clock_that_was_never_set_is_not_believed(video: Path, tmp_path: Path, said: str) -> None:
+@pytest.mark.parametrize("said", ["1970-01-01T00:00:00Z", "1904-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "soon"])
+def test_a_date_that_cannot_be_true_is_not_believed(video: Path, tmp_path: Path, said: str) -> None:
     assert recorded_at(open_video(recorded(video, tmp_path / "a.mp4", said)).info) is None
     assert recorded_at(open_video(video).info) is None  # says nothing
 
@@ -148,6 +148,13 @@ def test_another_video_under_the_same_name_gives_no_stills(video: Path) -> None:
     found = detection(video, [(2.0, 4.0)])
     shown = view(replace(found, video=replace(found.video, n_frames=199)), None)
     assert "another video" in shown.notes[0] and not shown.cards[0].stills
+
+
+def test_a_folder_of_images_has_stills_at_its_own_rate(tmp_path: Path) -> None:
+    for number in range(60):
+        Image.fromarray(np.full((24, 32, 3), 4 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    shown = view(detection(open_video(tmp_path, 29.97).info, [(0.5, 1.5)]), None)
+    assert shown.notes == () and len(shown.cards[0].stills) == 3
 
 
 def test_the_gravest_video_comes_first(tmp_path: Path) -> None:

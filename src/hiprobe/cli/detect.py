@@ -9,6 +9,7 @@ import typer
 
 from hiprobe.cli import options
 from hiprobe.cli.printing import Printer
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.pipeline import Detection
@@ -46,6 +47,8 @@ def detect(
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
     from hiprobe.report import EventCsv, HtmlReport, result_path, write_json
 
+    if start_time and not page:
+        raise UsageError("--start-time is for the report; ask for one with --report PAGE.")
     html = HtmlReport(options.start_of(start_time, videos))
     printer = Printer(quiet)
     if probe is None:

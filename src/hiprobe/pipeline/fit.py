@@ -263,7 +263,7 @@ def _labels(video: LabelledVideo, features: Features) -> np.ndarray:
 def _segment_index(
     manifest: Manifest, features: Sequence[Features], labels: np.ndarray, standardised: np.ndarray
 ) -> SegmentIndex:
-    """Keep some calibration segments, by the names of their videos: where these lie is nobody else's business."""
+    """Keep some calibration segments, by the names of their videos alone: a probe may be sent on."""
     segments = [
         CalibrationSegment(video.path.name, start, end, _kind(video, start, end))
         for video, item in zip(manifest.videos, features, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
@@ -81,7 +81,7 @@ class Scorer:
             raise UsageError(f"The hidden state of segment {row} holds NaN or infinity; extract it again.")
         return self.standardised(values) @ self.weights + self.bias
 
-    def standardised(self, states: FloatArray) -> FloatArray:
+    def standardised(self, states: NDArray[np.floating]) -> FloatArray:
         """Return hidden states (n, D) as the weights read them."""
         return (states - self.mean) / self.scale
 

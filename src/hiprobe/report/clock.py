@@ -60,6 +60,6 @@ def recorded_at(video: VideoInfo) -> datetime | None:
     if begun.tzinfo is None:
         begun = begun.replace(tzinfo=UTC)  # FFmpeg's is in UTC
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    if begun < _EARLIEST or begun + timedelta(seconds=video.duration) > written + _SLACK:
+    if not _EARLIEST < begun < written or begun + timedelta(seconds=video.duration) > written + _SLACK:
         return None
     return begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -10,12 +11,13 @@ from itertools import pairwise
 import numpy as np
 
 from hiprobe.errors import VideoError
+from hiprobe.localize import Event
 from hiprobe.pipeline.detect import DetectedEvent, Detection
 from hiprobe.probing import CalibrationSegment
 from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
 from hiprobe.report.stills import Still, event_stills
 from hiprobe.report.thinning import thin
-from hiprobe.video import open_video
+from hiprobe.video import VideoInfo, open_video
 
 CARDS = 12
 """Events of a video that get a card with stills, the highest first; the others are in its table."""
@@ -117,18 +119,14 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
     Where that is impossible, or it is another video by now, there are no stills and a note says why.
     """
     video = detection.video
-    shown = sorted(detection.events, key=lambda item: item.event.peak, reverse=True)[:CARDS]
-    shown.sort(key=lambda item: item.event.start)
-    stills, begun, notes = _from_the_video(detection, shown)
+    found = [item.event for item in detection.events]
+    carded = sorted(sorted(range(len(found)), key=lambda index: -found[index].peak)[:CARDS])
+    stills, begun, notes = _from_the_video(video, [found[index] for index in carded])
     begun = start_time or begun
-    by_start = {item.event.start: pictures for item, pictures in zip(shown, stills, strict=False)}
-    events = tuple(
-        _event(number, item, begun, by_start.get(item.event.start, ()))
-        for number, item in enumerate(detection.events, 1)
-    )
-    carded = {item.event.start for item in shown}
-    abnormal = sum(item.event.end - item.event.start for item in detection.events)
-    peak = max((item.event.peak for item in detection.events), default=-math.inf)
+    pictures = dict(zip(carded, stills, strict=False))  # of all or none
+    events = tuple(_event(index, item, begun, pictures.get(index, ())) for index, item in enumerate(detection.events))
+    abnormal = sum(event.end - event.start for event in found)
+    peak = max((event.peak for event in found), default=-math.inf)
     return VideoView(
         name=video.path.name,
         path=str(video.path),
@@ -141,7 +139,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
         threshold=f"{detection.threshold:.2f}",
         facts=_facts(detection, begun),
         events=events,
-        cards=tuple(event for event in events if event.start in carded),
+        cards=tuple(events[index] for index in carded),
         chart=_chart(detection, begun),
         spans=_spans(detection),
         notes=notes,
@@ -150,25 +148,25 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
 
 
 def _from_the_video(
-    detection: Detection, shown: list[DetectedEvent]
+    info: VideoInfo, events: Sequence[Event]
 ) -> tuple[tuple[tuple[Still, ...], ...], datetime | None, tuple[str, ...]]:
     """Return stills, when the video was begun by its own word, and notes."""
-    info = detection.video
     try:
         video = open_video(info.path, info.fps if info.path.is_dir() else None)
-        if (video.info.n_frames, video.info.duration) != (info.n_frames, info.duration):
+        # The duration of a folder depends on its frame rate, which was rounded.
+        if video.info.n_frames != info.n_frames or not math.isclose(video.info.duration, info.duration, rel_tol=1e-6):
             return (), None, (f"No stills: {info.path} is another video than the one that was detected on.",)
-        stills = event_stills(video, [item.event for item in shown]) if shown else ()
+        stills = event_stills(video, events) if events else ()
         return stills, recorded_at(video.info), ()
     except VideoError as error:
         return (), None, (f"No stills: {error}",)
 
 
-def _event(number: int, item: DetectedEvent, begun: datetime | None, stills: tuple[Still, ...]) -> EventView:
+def _event(index: int, item: DetectedEvent, begun: datetime | None, stills: tuple[Still, ...]) -> EventView:
     event = item.event
     clock = wall_clock(begun + timedelta(seconds=event.start)) if begun else ""
     return EventView(
-        number=number,
+        number=index + 1,
         start=event.start,
         end=event.end,
         when=f"{stamp(event.start)} – {stamp(event.end)}",
@@ -178,9 +176,7 @@ def _event(number: int, item: DetectedEvent, begun: datetime | None, stills: tup
         peak_at=stamp(event.peak_time),
         mean=f"{event.mean:.2f}",
         explanation=item.explanation.text if item.explanation else "",
-        similar=tuple(
-            Similar(one.label, f"{one.video}, {stamp(one.start)} – {stamp(one.end)}") for one in item.similar
-        ),
+        similar=tuple(_similar(one) for one in item.similar),
         stills=stills,
     )
 
