@@ -293,7 +293,7 @@ def test_a_probe_file_without_segments_is_read_and_finds_none(tmp_path: Path) ->
 def test_damaged_segments(tmp_path: Path, edit: Any, told: str) -> None:
     indexed()[0].save(tmp_path / "p")
     rewrite(tmp_path / "p", edit_tensors=edit)
-    with pytest.raises(ProbeError, match=f"is damaged: .*{told}"):
+    with pytest.raises(ProbeError, match=f"^[^ ]*: is damaged: [^/]*{told}"):
         Probe.load(tmp_path / "p")
 
 

@@ -177,7 +177,7 @@ class Probe:
                 calibration=header.calibration,
                 created=header.created,
                 hiprobe_version=header.hiprobe_version,
-                index=_index(path, header.segments, tensors, width),
+                index=_index(header.segments, tensors, width),
             )
         except UsageError as error:
             raise damaged(path, str(error)) from error
@@ -283,17 +283,16 @@ def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) 
         raise damaged(path, f"tensor {name} holds infinity")
 
 
-def _index(
-    path: Path, segments: tuple[CalibrationSegment, ...], tensors: dict[str, np.ndarray], width: int
-) -> SegmentIndex | None:
+def _index(segments: tuple[CalibrationSegment, ...], tensors: dict[str, np.ndarray], width: int) -> SegmentIndex | None:
+    """Return the calibration segments of a probe file, if it has any. Raises UsageError if they are damaged."""
     if not segments:
         return None
     arrays = [tensors.get(f"index.{name}") for name in _INDEX]
     if any(array is None or array.dtype != np.float32 for array in arrays):
-        raise damaged(path, "the calibration segments' basis or points are missing, or no float32")
+        raise UsageError("the calibration segments' basis or points are missing, or no float32")
     index = SegmentIndex(segments, *arrays)  # pyright: ignore[reportArgumentType]
     if index.basis.shape[1] != width:
-        raise damaged(path, f"the basis of its calibration segments has width {index.basis.shape[1]}, not {width}")
+        raise UsageError(f"the basis of its calibration segments has width {index.basis.shape[1]}, not {width}")
     return index
 
 
