@@ -91,7 +91,8 @@ def measure_detection(video: Path) -> dict[str, Any]:
     what each takes is the sum over batches of the median over rounds.
     """
     layer = load_starter(DEFAULT_STARTER).layer
-    slow, size = load_backbone(report=print).loaded, largest_batch("cpu")
+    size = largest_batch("cpu")
+    slow: Any = load_backbone(report=print).loaded
     plain: Any = MotionInternVLForConditionalGeneration.from_pretrained(embedded_folder(cache_folder()))
     slow._model = plain.eval()
     segments = list(iter_segments(open_video(video), Sampling(), slow.info.frame_size))
