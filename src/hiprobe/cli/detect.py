@@ -25,6 +25,15 @@ def detect(
     model: options.Model = "embedded",
     loading: options.Loading = options.LOADING,
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
+    heat: Annotated[
+        bool | None,
+        typer.Option("--heat/--no-heat", help="Find where in the picture events are.", show_default="with --overlay"),
+    ] = None,
+    clips: Annotated[Path | None, typer.Option(help="Folder for a clip of each event, MP4.")] = None,
+    margin: Annotated[float, typer.Option(help="Seconds that a clip shows before and after its event.")] = 2.0,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for each video with scores, events and heat map drawn in, MP4.")
+    ] = None,
     sigma: options.Sigma = None,
     threshold: options.Threshold = None,
     kappa: options.Kappa = None,
@@ -40,8 +49,9 @@ def detect(
     from hiprobe.features import raise_failures
     from hiprobe.pipeline import detect_all
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
-    from hiprobe.report import EventCsv, result_path, write_json
+    from hiprobe.report import EventCsv, check_margin, result_path, write_event_clips, write_json, write_overlay
 
+    check_margin(margin)
     printer = Printer(quiet)
     if probe is None:
         loaded = load_starter(DEFAULT_STARTER)
@@ -55,7 +65,13 @@ def detect(
     events = EventCsv()
 
     def keep(detection: Detection) -> None:
-        write_json(detection, result_path(out, detection.video.path, videos))
+        path = result_path(out, detection.video.path, videos)
+        rate = fps if detection.video.path.is_dir() else None
+        write_json(detection, path)
+        if clips:
+            write_event_clips(detection, clips, path.stem, margin, rate)
+        if overlay:
+            write_overlay(detection, overlay / f"{path.stem}.mp4", rate)
         events.add(detection)
         results.append(detection)
 
@@ -66,6 +82,7 @@ def detect(
             backbone,
             done=keep,
             explain=explain,
+            heat=overlay is not None if heat is None else heat,
             localize=settings,
             store=options.feature_store(features),
             fps=fps,

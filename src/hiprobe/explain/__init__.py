@@ -1,5 +1,7 @@
-"""What the backbone says about an event."""
+"""What was seen: in words, by the same backbone, and where in the picture, by the probe."""
 
+from hiprobe.explain.heatmap import HeatMap, blend
+from hiprobe.explain.reading import read_heat
 from hiprobe.explain.text import EXPLAIN_PROMPT, Explanation, explain_events
 
-__all__ = ["EXPLAIN_PROMPT", "Explanation", "explain_events"]
+__all__ = ["EXPLAIN_PROMPT", "Explanation", "HeatMap", "blend", "explain_events", "read_heat"]

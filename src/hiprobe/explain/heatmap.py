@@ -29,7 +29,9 @@ class HeatMap:
 
     def __post_init__(self) -> None:
         if self.maps.ndim != 3 or self.times.shape != self.maps.shape[:1]:
-            raise UsageError(f"Heat maps of shape {self.maps.shape} for times {self.times.shape}: give (F, rows, cols).")
+            raise UsageError(
+                f"Heat maps of shape {self.maps.shape} for times {self.times.shape}: give (F, rows, cols)."
+            )
 
     @property
     def range(self) -> tuple[float, float]:

@@ -6,8 +6,10 @@ pixels. H.264 in yuv420p has even sides; the last row or column of an odd one is
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import OutputError, UsageError
 from hiprobe.files import atomic_path
-from hiprobe.video.base import Video
+from hiprobe.video.base import Picture, Video
 from hiprobe.video.sound import Packets, SoundTrack
 
 TICKS = 90_000
@@ -102,70 +104,109 @@ def open_mp4(path: Path, size: tuple[int, int], sound: SoundTrack | None = None)
             raise OutputError(f"{path}: cannot be written ({reason}); free space or name another folder.") from error
 
 
-def write_clip(video: Video, start: float, end: float, path: Path) -> tuple[float, float]:
-    """Write part of a video, with its sound, as an MP4 file that browsers play.
+@dataclass(frozen=True)
+class Clip:
+    """Part of a video that is to be written: ``start`` and ``end`` in seconds from its first frame, and where to."""
 
-    The first frame is the one on display at ``start``, the last the last that begins before ``end``; each is shown as
-    long as in the video. What is outside of the video is left out.
+    start: float
+    end: float
+    path: Path
+
+
+def write_clip(video: Video, start: float, end: float, path: Path) -> tuple[float, float]:
+    """Write part of a video, as :func:`write_clips` writes several.
+
+    Returns
+    -------
+    tuple of float
+        Where the clip really begins and ends, in seconds from the video's first frame.
+    """
+    return write_clips(video, [Clip(start, end, Path(path))])[0]
+
+
+def write_clips(video: Video, clips: Sequence[Clip]) -> list[tuple[float, float]]:
+    """Write parts of a video, with their sound, as MP4 files that browsers play; the video is decoded once.
+
+    The first frame of a clip is the one on display at its start, the last the last that begins before its end; each is
+    shown as long as in the video. What is outside of the video is left out.
 
     Parameters
     ----------
     video : Video
         What :func:`hiprobe.video.open_video` returns.
-    start, end : float
-        Seconds from the video's first frame.
-    path : Path
-        The file; ``.mp4``.
+    clips : sequence of Clip
+        In any order; they may overlap.
 
     Returns
     -------
-    tuple of float
-        Where the clip really begins and ends, in seconds from the video's first frame: at borders of frames.
+    list of tuple of float
+        Where each clip really begins and ends, in seconds from the video's first frame: at borders of frames.
 
     Raises
     ------
     UsageError
-        If nothing of the video is between ``start`` and ``end``.
+        If nothing of the video is between the start and the end of a clip.
     VideoError
-        If that part cannot be decoded.
+        If a clip's part of the video cannot be decoded.
     OutputError
-        If the file cannot be written. Nothing is left of it then.
+        If a file cannot be written. Of clips that are not whole nothing is left.
     """
-    info, times = video.info, video.frame_times()
-    if not (end > start and start < info.duration and end > 0):
-        raise UsageError(
-            f"{info.path}: a clip from {start:g} s to {end:g} s; name a part of its {info.duration:.2f} s."
-        )
-    borders = np.append(times, info.duration)
-    first = max(0, int(np.searchsorted(times, start + _SAME_INSTANT, side="right")) - 1)
-    last = max(first + 1, int(np.searchsorted(times, end - _SAME_INSTANT, side="left")))
-    begin, over = float(borders[first]), float(borders[last])
-    sound = SoundTrack.of(video, begin, over)
-    with open_mp4(path, (info.height, info.width), sound) as writing:
-        for image, time, until in _shown(video, borders, first, last):
-            writing.add(image, time - begin, until - time)
-    return begin, over
-
-
-def _shown(
-    video: Video, borders: NDArray[np.float64], first: int, last: int
-) -> Generator[tuple[NDArray[np.uint8], float, float], None, None]:
-    """Yield frames ``first`` to before ``last``: image, and from when until when it is shown.
-
-    One that is damaged and left out is stood in for by the one before it.
-    """
+    borders = np.append(video.frame_times(), video.info.duration)
     wanted = np.zeros(len(borders) - 1, dtype=bool)
-    wanted[first:last] = True
+    plans = []
+    for clip in clips:
+        first, last = _frames_of(video, borders, clip)
+        wanted[first:last] = True
+        plans.append(_Plan(clip.path, float(borders[first]), float(borders[last])))
+    waiting = deque(sorted(plans, key=lambda plan: plan.begin))
+    size = (video.info.height, video.info.width)
+    opened: list[tuple[_Plan, Mp4, ExitStack]] = []
+    with ExitStack() as stack, closing(shown_pictures(video, wanted)) as pictures:
+        for picture, until in pictures if plans else ():
+            while waiting and waiting[0].begin <= picture.time + _SAME_INSTANT:
+                plan, own = waiting.popleft(), stack.enter_context(ExitStack())
+                sound = SoundTrack.of(video, plan.begin, plan.end)
+                opened.append((plan, own.enter_context(open_mp4(plan.path, size, sound)), own))
+            for plan, writing, own in tuple(opened):
+                writing.add(picture.rgb(), picture.time - plan.begin, min(until, plan.end) - picture.time)
+                if until >= plan.end - _SAME_INSTANT:
+                    opened.remove((plan, writing, own))
+                    own.close()
+            if not opened and not waiting:
+                break
+    return [(plan.begin, plan.end) for plan in plans]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A clip at borders of frames, in seconds from the video's first frame."""
+
+    path: Path
+    begin: float
+    end: float
+
+
+def _frames_of(video: Video, borders: NDArray[np.float64], clip: Clip) -> tuple[int, int]:
+    """Return the first frame of a clip and the one after its last."""
+    start, end, duration = clip.start, clip.end, video.info.duration
+    if not (start < end and start < duration and end > 0):
+        raise UsageError(
+            f"{video.info.path}: there is no clip from {start:g} s to {end:g} s; name a part of its {duration:.2f} s."
+        )
+    first = max(0, int(np.searchsorted(borders[:-1], start + _SAME_INSTANT, side="right")) - 1)
+    last = int(np.searchsorted(borders[:-1], end - _SAME_INSTANT, side="left"))
+    return first, max(first + 1, last)
+
+
+def shown_pictures(
+    video: Video, wanted: NDArray[np.bool_] | None = None
+) -> Generator[tuple[Picture, float], None, None]:
+    """Yield pictures as :meth:`Video.pictures`, each with the time of the next, until when it is on display."""
     held = None
     with closing(video.pictures(wanted)) as pictures:
         for picture in pictures:
-            if picture.time < borders[first] - _SAME_INSTANT:
-                continue
             if held is not None:
-                yield held.rgb(), held.time, min(picture.time, float(borders[last]))
-                held = None
-            if picture.time > borders[last - 1] + _SAME_INSTANT:
-                return
+                yield held, picture.time
             held = picture
     if held is not None:
-        yield held.rgb(), held.time, float(borders[last])
+        yield held, video.info.duration
