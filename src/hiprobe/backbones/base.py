@@ -227,6 +227,25 @@ class PlacedBackbone(Backbone, Protocol):
         ...
 
 
+def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (rows, columns) in which the tokens of a frame, row by row, divide it evenly.
+
+    Raises
+    ------
+    UsageError
+        If there is no such grid.
+    """
+    height, width = frame_size
+    rows = max(1, round((tokens * height / width) ** 0.5))
+    columns = tokens // rows
+    if rows * columns != tokens or rows * width != columns * height:
+        raise UsageError(
+            f"The {info.name} backbone: {tokens} visual tokens a frame of {width}x{height} pixels make no even grid, "
+            "so it cannot be told where each lies; leave out --heat."
+        )
+    return rows, columns
+
+
 def check_request(info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str) -> None:
     """Raise UsageError unless a backbone with these facts can serve the request."""
     if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*info.frame_size, 3):

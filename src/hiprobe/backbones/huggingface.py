@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,15 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
-from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, PlacedStates, Pooling, TokenSite, check_request
+from hiprobe.backbones.base import (
+    FRAME_INTERVAL,
+    BackboneInfo,
+    PlacedStates,
+    Pooling,
+    TokenSite,
+    check_request,
+    token_grid,
+)
 from hiprobe.backbones.checkpoint import find_checkpoint, read_config
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import Family, Prepared, find_family
@@ -132,7 +139,7 @@ class HuggingFaceBackbone:
         Raises
         ------
         UsageError
-            If a frame's tokens make no square, as the frames of all families do.
+            If a frame's tokens make no grid.
         """
         check_request(self.info, frames, [layer], pooling)
         pooled, placed = [], []
@@ -140,13 +147,8 @@ class HuggingFaceBackbone:
             states, embeddings = self._run(batch, [layer])
             visual, steps = batch[0].visual, batch[0].steps
             tokens = states[layer][:, visual.to(states[layer].device)].float().cpu()
-            side = math.isqrt(tokens.shape[1] // steps)
-            if side * side * steps != tokens.shape[1]:
-                raise UsageError(
-                    f"{self.info.name}: its {tokens.shape[1]} visual tokens in {steps} steps of time make no square "
-                    "grid, so that no heat map can be drawn; leave out --heat."
-                )
-            placed.append(tokens.unflatten(1, (steps, side, side)))
+            grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
+            placed.append(tokens.unflatten(1, (steps, *grid)))
             pooled.append(self._pooled(batch, states, embeddings, [layer], pooling)[:, 0])
         return PlacedStates(np.concatenate(pooled), torch.cat(placed).numpy())
 

@@ -78,7 +78,7 @@ def blend(
     """
     height, width = picture.shape[:2]
     level = np.clip((np.asarray(heat, np.float32) - low) / max(high - low, 1e-9), 0, 1)
-    level = np.asarray(Image.fromarray(level).resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
+    level = np.asarray(Image.fromarray(level).resize((width, height), Image.Resampling.BILINEAR))[..., None]
     # Red stays full; green falls with heat: yellow, orange, red. Blue is none.
     colour = np.concatenate([np.full_like(level, 255), 220 * (1 - level), np.zeros_like(level)], axis=2)
     share = strength * level

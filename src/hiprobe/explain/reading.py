@@ -20,7 +20,7 @@ from PIL import Image
 from scipy.special import logit
 
 from hiprobe.backbones import Backbone, PlacedBackbone, PlacedStates, TokenBackbone
-from hiprobe.backbones.base import Pooling
+from hiprobe.backbones.base import Pooling, token_grid
 from hiprobe.errors import UsageError
 from hiprobe.explain.heatmap import HeatMap
 from hiprobe.localize import Event
@@ -72,6 +72,7 @@ def read_heat(
     VideoError
         If the video cannot be decoded.
     """
+    check_heat(probe, backbone)
     touched = [s for s in segments if any(event.start < s.end and s.start < event.end for event in events)]
     if isinstance(probe, OneClassProbe):
         size, read = _one_class(probe, backbone)
@@ -87,6 +88,16 @@ def read_heat(
     return _merged(np.array(times), np.concatenate(maps)) if maps else HeatMap(np.empty(0), np.empty((0, 1, 1), "f4"))
 
 
+def check_heat(probe: AnyProbe, backbone: Backbone) -> None:
+    """Raise UsageError if the backbone does not give what heat maps are read from."""
+    wanted = TokenBackbone if isinstance(probe, OneClassProbe) else PlacedBackbone
+    if not isinstance(backbone, wanted):
+        raise UsageError(
+            f"The {backbone.info.name} backbone does not tell places in the picture apart; leave out --heat and "
+            "--overlay, or use another."
+        )
+
+
 def _merged(times: NDArray[np.float64], maps: NDArray[np.float32]) -> HeatMap:
     """Put maps in order of time; of frames that overlapping segments share, the mean counts."""
     each, place = np.unique(times.round(3), return_inverse=True)
@@ -97,9 +108,8 @@ def _merged(times: NDArray[np.float64], maps: NDArray[np.float32]) -> HeatMap:
 
 def _one_class(probe: OneClassProbe, backbone: Backbone) -> tuple[tuple[int, int], Read]:
     """Return the size of frames, and what reads the distances of a segment's tokens: the mean over the views."""
-    if not isinstance(backbone, TokenBackbone) or backbone.info.tokens is None:
-        raise UsageError(f"The {backbone.info.name} backbone gives no states of single tokens; leave out --heat.")
-    scorer, prompt = probe.scorer, probe.context.prompt
+    assert isinstance(backbone, TokenBackbone) and backbone.info.tokens is not None  # or it could not have scored
+    scorer, prompt, size = probe.scorer, probe.context.prompt, backbone.info.tokens.frame_size
 
     def read(item: SampledSegment) -> NDArray[np.float32]:
         tokens = backbone.token_states(
@@ -112,26 +122,17 @@ def _one_class(probe: OneClassProbe, backbone: Backbone) -> tuple[tuple[int, int
                 distances = (flat.reshape(seen.shape[1:3]) - scorer.centres[view]) / scorer.scales[view]
                 # Motion is from one step to the next, and has one less: what moves first is in the first step, too.
                 found.append(np.concatenate([distances[:1]] * (tokens.shape[2] - len(distances)) + [distances]))
-        heat = np.mean(found, axis=0)
-        return _squared(heat, backbone.info.name).astype(np.float32)
+        heat = np.mean(found, axis=0, dtype=np.float32)
+        return heat.reshape(-1, *token_grid(backbone.info, heat.shape[1], size))
 
-    return backbone.info.tokens.frame_size, read
-
-
-def _squared(values: NDArray[np.floating], name: str) -> NDArray[np.floating]:
-    """Lay the tokens of steps (steps, P) out as the picture: (steps, rows, columns)."""
-    side = round(values.shape[1] ** 0.5)
-    if side * side != values.shape[1]:
-        raise UsageError(f"{name}: {values.shape[1]} tokens a frame make no square grid; leave out --heat.")
-    return values.reshape(-1, side, side)
+    return size, read
 
 
 def _linear(
     video: Video, segments: Sequence[Segment], scores: NDArray[np.float64], probe: Probe, backbone: Backbone
 ) -> Read | None:
     """Return what reads the visual tokens of a segment, or None if the video does not show what to look for."""
-    if not isinstance(backbone, PlacedBackbone):
-        raise UsageError(f"The {backbone.info.name} backbone does not tell places apart; leave out --heat.")
+    assert isinstance(backbone, PlacedBackbone)
     # The probe was checked by detection.
     pooling: Pooling = probe.pooling  # type: ignore[assignment]
 

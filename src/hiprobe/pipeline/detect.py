@@ -13,7 +13,7 @@ import numpy as np
 
 from hiprobe.backbones import POOLINGS, Backbone, Pooling
 from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
-from hiprobe.explain import Explanation, HeatMap, explain_events, read_heat
+from hiprobe.explain import Explanation, HeatMap, check_heat, explain_events, read_heat
 from hiprobe.features import Failure, FeatureSpec, FeatureStore, extract, extract_each
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
@@ -146,6 +146,8 @@ def detect(
         If heat maps are asked for of a backbone that does not tell places apart.
     """
     reader, spec = detection_reading(probe, backbone)
+    if heat:
+        check_heat(probe, backbone)
     began = time.perf_counter()
     features = extract(Path(path), reader, spec, store, fps, report)
     return _detection(features, time.perf_counter() - began, probe, backbone, explain, heat, localize, fps)
@@ -272,6 +274,8 @@ def detect_all(
     """
     failures = []
     reader, spec = detection_reading(probe, backbone)
+    if heat:
+        check_heat(probe, backbone)
     with closing(extract_each(paths, reader, spec, store, fps, report)) as results:
         began = time.perf_counter()
         for path, found in zip(paths, results, strict=True):
