@@ -116,9 +116,9 @@ class FakePlacedBackbone(FakeBackbone):
         signal = 0.05 if layer == BEST_LAYER else 0.001
         states = noise[:, None, None, None] + signal * patches * np.linspace(0.5, 1, WIDTH)
         visual = states.mean((1, 2, 3))
-        # What the last token says is turned, so that its weights say nothing of the visual tokens.
-        pooled = visual @ np.linalg.qr(np.random.default_rng(0).normal(size=(WIDTH, WIDTH)))[0]
-        return PlacedStates((pooled if pooling == "last" else visual).astype(np.float32), states.astype(np.float32))
+        # The last token says the opposite, so that its weights are misleading where visual tokens are read by them.
+        pooled = -visual if pooling == "last" else visual
+        return PlacedStates(pooled.astype(np.float32), states.astype(np.float32))
 
 
 class FakeTokenBackbone(FakeBackbone):
