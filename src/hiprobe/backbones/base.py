@@ -241,7 +241,7 @@ def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> 
     if rows * columns != tokens or rows * width != columns * height:
         raise UsageError(
             f"The {info.name} backbone: {tokens} visual tokens a frame of {width}x{height} pixels make no even grid, "
-            "so it cannot be told where each lies; leave out --heat."
+            "so it cannot be told where each lies; pass --no-heat."
         )
     return rows, columns
 

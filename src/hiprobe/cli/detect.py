@@ -46,7 +46,8 @@ def detect(
 ) -> None:
     """Find events in videos with a probe; write JSON per video and a CSV of all events."""
     from hiprobe.backbones import load_backbone
-    from hiprobe.features import raise_failures
+    from hiprobe.errors import VideoError
+    from hiprobe.features import Failure, raise_failures
     from hiprobe.pipeline import detect_all
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
     from hiprobe.report import EventCsv, check_margin, result_path, write_event_clips, write_json, write_overlay
@@ -62,18 +63,22 @@ def detect(
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
     backbone = load_backbone(model, printer.line, loading, loaded.layer)
     results: list[Detection] = []
+    undrawn: list[Failure] = []
     events = EventCsv()
 
     def keep(detection: Detection) -> None:
         path = result_path(out, detection.video.path, videos)
         rate = fps if detection.video.path.is_dir() else None
         write_json(detection, path)
-        if clips:
-            write_event_clips(detection, clips, path.stem, margin, rate)
-        if overlay:
-            write_overlay(detection, overlay / f"{path.stem}.mp4", rate)
         events.add(detection)
         results.append(detection)
+        try:
+            if clips:
+                write_event_clips(detection, clips, path.stem, margin, rate)
+            if overlay:
+                write_overlay(detection, overlay / f"{path.stem}-overlay.mp4", rate)
+        except VideoError as error:  # of frames that no segment needed
+            undrawn.append(Failure(detection.video.path, error))
 
     with printer.progress() as report:
         failures = detect_all(
@@ -93,4 +98,6 @@ def detect(
         printer.events(results)
         printer.warnings([sentence for detection in results for sentence in detection.warnings])
         printer.line(f"results: {out}/ (events.csv, and a JSON file per video)")
-    raise_failures(failures, "the others are done:" if results else "nothing was detected:")
+        for folder in filter(None, (clips, overlay)):
+            printer.line(f"videos: {folder}/")
+    raise_failures([*failures, *undrawn], "the others are done:" if results else "nothing was detected:")

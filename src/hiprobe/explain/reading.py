@@ -93,8 +93,8 @@ def check_heat(probe: AnyProbe, backbone: Backbone) -> None:
     wanted = TokenBackbone if isinstance(probe, OneClassProbe) else PlacedBackbone
     if not isinstance(backbone, wanted):
         raise UsageError(
-            f"The {backbone.info.name} backbone does not tell places in the picture apart; leave out --heat and "
-            "--overlay, or use another."
+            f"The {backbone.info.name} backbone does not tell places in the picture apart; pass --no-heat, or "
+            "use another."
         )
 
 
