@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones import BackboneInfo, Pooling, TokenSite
+from hiprobe.backbones import BackboneInfo, PlacedStates, Pooling, TokenSite
 from tests.videos import write_video
 
 WIDTH = 6
@@ -86,6 +86,39 @@ def write_calibration(folder: Path) -> Path:
     manifest = folder / "labels.csv"
     manifest.write_text("\n".join(rows) + "\n")
     return manifest
+
+
+class FakePlacedBackbone(FakeBackbone):
+    """Also tells places apart, in patches of 4 x 4: the state of a segment is the mean of its patches' states."""
+
+    def hidden_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        super().hidden_states(frames, prompt, layers, pooling, seconds)
+        return np.stack([self.placed_states(frames, prompt, layer, pooling).pooled for layer in layers], axis=1)
+
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        batch, count = frames.shape[:2]
+        patches = frames.mean(-1).reshape(batch, count, 3, 4, 4, 4).mean((3, 5))[..., None]
+        noise = np.stack([np.random.default_rng(int(one.astype(np.int64).sum())).normal(size=WIDTH) for one in frames])
+        signal = 0.05 if layer == BEST_LAYER else 0.001
+        states = noise[:, None, None, None] + signal * patches * np.linspace(0.5, 1, WIDTH)
+        visual = states.mean((1, 2, 3))
+        # The last token says the opposite, so that its weights are misleading where visual tokens are read by them.
+        pooled = -visual if pooling == "last" else visual
+        return PlacedStates(pooled.astype(np.float32), states.astype(np.float32))
 
 
 class FakeTokenBackbone(FakeBackbone):

@@ -17,7 +17,16 @@ import hiprobe.backbones
 from hiprobe.cli.options import state
 from hiprobe.probing import Probe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
-from tests.fakes import FakeBackbone, FakeTokenBackbone, bright_video, write_calibration, write_normal, yard_video
+from hiprobe.video import open_video
+from tests.fakes import (
+    FakeBackbone,
+    FakePlacedBackbone,
+    FakeTokenBackbone,
+    bright_video,
+    write_calibration,
+    write_normal,
+    yard_video,
+)
 from tests.videos import write_audio, write_video
 
 CLEAN = dict(os.environ)
@@ -63,6 +72,28 @@ def test_fit_detect_eval(folder: Path, run, tmp_path: Path) -> None:
     body = json.loads(out)
     assert code == 0 and [events["recall"] for events in body["events"]] == [1, 1, 1]
     assert body["bootstrap"]["n_resamples"] == 1000
+
+
+def test_detect_writes_clips_and_overlay(folder: Path, probe: Path, run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakePlacedBackbone())
+    words = ("detect", folder / "unseen.mp4", folder / "dark0.mp4", "-p", probe, "-o", tmp_path)
+    words += ("--threshold", "adaptive", "--clips", tmp_path / "clips", "--overlay", tmp_path / "overlay")
+    code, out, _ = run(*words, "--margin", 1)
+    assert code == 0 and f"videos: {tmp_path / 'clips'}/" in out
+    (event,) = json.loads((tmp_path / "unseen.json").read_text())["events"]
+    clip = open_video(tmp_path / "clips" / "unseen-event1.mp4").info
+    assert clip.duration == pytest.approx(event["event"]["end"] - event["event"]["start"] + 2, abs=0.2)
+    assert open_video(tmp_path / "overlay" / "unseen-overlay.mp4").info.n_frames == 200
+    assert (tmp_path / "overlay" / "dark0-overlay.mp4").exists()
+    code, _, err = run(*words, "--margin", -1)
+    assert code == 2 and "A margin of -1 s" in err
+
+
+def test_a_backbone_without_places_says_so_before_it_reads(folder: Path, probe: Path, run, tmp_path: Path) -> None:
+    code, out, err = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "--overlay", tmp_path / "o")
+    assert code == 2 and "pass --no-heat" in err and "segments" not in out
+    code, _, _ = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "--overlay", tmp_path, "--no-heat")
+    assert code == 0 and (tmp_path / "unseen-overlay.mp4").exists()
 
 
 def test_eval_of_scores(folder: Path, run, tmp_path: Path) -> None:

@@ -173,6 +173,22 @@ def test_real_token_states_are_the_patch_tokens_of_the_vision_blocks(real: Embed
 
 
 @pytest.mark.real
+def test_real_states_by_place_say_where_and_when_something_moves(real: EmbeddedBackbone) -> None:
+    frames = np.full((2, 8, *real.info.frame_size, 3), 90, dtype=np.uint8)
+    frames[1, 5, 130:160, 10:40] = 250  # in the last row and the first column of 4 x 4 cells
+    placed = real.placed_states(frames, "What?", 3, "last")
+    assert np.array_equal(placed.pooled, real.hidden_states(frames, "What?", [3], "last")[:, 0])
+    mean = real.hidden_states(frames, "What?", [3], "visual")[:, 0]
+    np.testing.assert_allclose(placed.states.mean((1, 2, 3)), mean, rtol=1e-3, atol=1e-4)
+    change = np.abs(placed.states[1] - placed.states[0])[0].sum(-1)
+    assert np.unravel_index(change.argmax(), change.shape) == (3, 0)
+    assert placed.motion is not None and placed.motion.shape == (2, 8, 12, 12)
+    frame, row, column = np.unravel_index(placed.motion[1].argmax(), (8, 12, 12))
+    assert frame in (5, 6) and 9 <= row < 12 and column < 3
+    assert real.placed_states(frames[:, :1], "What?", 3, "last").motion is None
+
+
+@pytest.mark.real
 def test_real_hidden_states_have_the_promised_shape_and_do_not_depend_on_the_batch(
     real: EmbeddedBackbone,
 ) -> None:

@@ -83,6 +83,23 @@ def test_the_mean_of_token_states_is_the_visual_pooling(backbone: HuggingFaceBac
     np.testing.assert_allclose(tokens.mean((2, 3)), visual, rtol=1e-4, atol=1e-5)
 
 
+def test_visual_tokens_lie_where_their_place_says(backbone: HuggingFaceBackbone) -> None:
+    """What changes in one corner of the third frame changes most the token that is said to be there."""
+    before = pictures(backbone, batch=1)
+    height, width = backbone.info.frame_size
+    placed = backbone.placed_states(before, PROMPT, 1, "visual")
+    steps, rows, columns = placed.states.shape[1:4]
+    assert np.array_equal(placed.pooled, backbone.hidden_states(before, PROMPT, [1], "visual")[:, 0])
+    for row, column in ((0, columns - 1), (rows - 1, 0)):
+        after = before.copy()
+        top, left = row * height // rows, column * width // columns
+        after[0, 2, top : top + height // rows, left : left + width // columns] = 255
+        change = np.abs(backbone.placed_states(after, PROMPT, 1, "visual").states - placed.states)[0].sum(-1)
+        # Tokens are told apart by their embeddings; later ones see this one, but little of it.
+        found = np.unravel_index(change.argmax(), change.shape)
+        assert found == (2 * steps // FRAMES, row, column)
+
+
 def test_a_cut_model_equals_the_whole(name: str, backbone: HuggingFaceBackbone, folders: dict[str, Path]) -> None:
     frames = pictures(backbone)
     for depth in range(1, backbone.info.layers):

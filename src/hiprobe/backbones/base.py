@@ -184,6 +184,68 @@ class TokenBackbone(Backbone, Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class PlacedStates:
+    """What a block made of the visual tokens of B segments, laid out as the picture is.
+
+    Attributes
+    ----------
+    pooled : ndarray of float32, shape (B, D)
+        What :meth:`Backbone.hidden_states` gives.
+    states : ndarray of float32, shape (B, steps, rows, columns, D)
+        Of the visual tokens; of several that stand for one place, the mean. Rows and columns divide the whole picture
+        evenly, steps the K frames.
+    motion : ndarray of float32, shape (B, K, rows, columns), optional
+        How far what is at each place of each frame departs from the frame before, on a finer grid: where the tokens of
+        a segment stand for all of its frames, this tells which of them, and where within a cell.
+    """
+
+    pooled: NDArray[np.float32]
+    states: NDArray[np.float32]
+    motion: NDArray[np.float32] | None = None
+
+
+@runtime_checkable
+class PlacedBackbone(Backbone, Protocol):
+    """A backbone that also gives the states of visual tokens by their place in the picture, for heat maps."""
+
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        """Read one layer; parameters are those of :meth:`Backbone.hidden_states`.
+
+        Raises
+        ------
+        UsageError
+            As there; and if it is not known which place a token stands for.
+        """
+        ...
+
+
+def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (rows, columns) in which the tokens of a frame, row by row, divide it evenly.
+
+    Raises
+    ------
+    UsageError
+        If there is no such grid.
+    """
+    height, width = frame_size
+    rows = max(1, round((tokens * height / width) ** 0.5))
+    columns = tokens // rows
+    if rows * columns != tokens or rows * width != columns * height:
+        raise UsageError(
+            f"The {info.name} backbone: {tokens} visual tokens a frame of {width}x{height} pixels make no even grid, "
+            "so it cannot be told where each lies; pass --no-heat."
+        )
+    return rows, columns
+
+
 def check_request(info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str) -> None:
     """Raise UsageError unless a backbone with these facts can serve the request."""
     if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*info.frame_size, 3):

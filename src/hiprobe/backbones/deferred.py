@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hiprobe.backbones.base import Backbone, BackboneInfo, Pooling, TokenBackbone
+from hiprobe.backbones.base import Backbone, BackboneInfo, PlacedBackbone, PlacedStates, Pooling, TokenBackbone
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +72,19 @@ class Deferred:
         if not isinstance(self.loaded, TokenBackbone):
             raise UsageError(f"The {self.info.name} backbone gives no states of single tokens; use another.")
         return self.loaded.token_states(frames, prompt, layers, seconds)
+
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`; UsageError if the backbone gives none."""
+        if not isinstance(self.loaded, PlacedBackbone):
+            raise UsageError(f"The {self.info.name} backbone does not tell places apart; no heat map can be drawn.")
+        return self.loaded.placed_states(frames, prompt, layer, pooling, seconds)
 
     def generate(
         self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None

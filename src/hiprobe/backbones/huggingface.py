@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
-from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, Pooling, TokenSite, check_request
+from hiprobe.backbones.base import (
+    FRAME_INTERVAL,
+    BackboneInfo,
+    PlacedStates,
+    Pooling,
+    TokenSite,
+    check_request,
+    token_grid,
+)
 from hiprobe.backbones.checkpoint import find_checkpoint, read_config
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import Family, Prepared, find_family
@@ -118,6 +126,33 @@ class HuggingFaceBackbone:
         return torch.cat(rows).numpy()
 
     @torch.inference_mode()
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`: every family lays tokens out row by row.
+
+        Raises
+        ------
+        UsageError
+            If a frame's tokens make no grid.
+        """
+        check_request(self.info, frames, [layer], pooling)
+        pooled, placed = [], []
+        for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
+            states, embeddings = self._run(batch, [layer])
+            visual, steps = batch[0].visual, batch[0].steps
+            tokens = states[layer][:, visual.to(states[layer].device)].float().cpu()
+            grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
+            placed.append(tokens.unflatten(1, (steps, *grid)))
+            pooled.append(self._pooled(batch, states, embeddings, [layer], pooling)[:, 0])
+        return PlacedStates(np.concatenate(pooled), torch.cat(placed).numpy())
+
+    @torch.inference_mode()
     def generate(
         self,
         frames: NDArray[np.uint8],
@@ -185,7 +220,16 @@ class HuggingFaceBackbone:
 
     def read(self, prepared: Sequence[Prepared], layers: Sequence[int], pooling: Pooling) -> NDArray[np.float32]:
         """Read hidden states, float32 (B, layers, D), of prepared segments that are of one length in tokens."""
-        states, embeddings = self._run(prepared, layers)
+        return self._pooled(prepared, *self._run(prepared, layers), layers, pooling)
+
+    def _pooled(
+        self,
+        prepared: Sequence[Prepared],
+        states: dict[int, torch.Tensor],
+        embeddings: torch.Tensor,
+        layers: Sequence[int],
+        pooling: Pooling,
+    ) -> NDArray[np.float32]:
         visual = prepared[0].visual
         tokens = embeddings[:, visual.to(embeddings.device)].float()
         steps = tokens.unflatten(1, (prepared[0].steps, -1))

@@ -26,6 +26,15 @@ def detect(
     model: options.Model = "embedded",
     loading: options.Loading = options.LOADING,
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
+    heat: Annotated[
+        bool | None,
+        typer.Option("--heat/--no-heat", help="Find where in the picture events are.", show_default="with --overlay"),
+    ] = None,
+    clips: Annotated[Path | None, typer.Option(help="Folder for a clip of each event, MP4.")] = None,
+    margin: Annotated[float, typer.Option(help="Seconds that a clip shows before and after its event.")] = 2.0,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for each video with scores, events and heat map drawn in, MP4.")
+    ] = None,
     sigma: options.Sigma = None,
     threshold: options.Threshold = None,
     kappa: options.Kappa = None,
@@ -42,14 +51,24 @@ def detect(
 ) -> None:
     """Find events in videos with a probe; write JSON per video and a CSV of all events."""
     from hiprobe.backbones import load_backbone
-    from hiprobe.features import raise_failures
+    from hiprobe.errors import VideoError
+    from hiprobe.features import Failure, raise_failures
     from hiprobe.pipeline import detect_all
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
-    from hiprobe.report import EventCsv, HtmlReport, result_path, write_json
+    from hiprobe.report import (
+        EventCsv,
+        HtmlReport,
+        check_margin,
+        result_path,
+        write_event_clips,
+        write_json,
+        write_overlay,
+    )
 
     if start_time and not page:
         raise UsageError("--start-time is for the report; ask for one with --report PAGE.")
     html = HtmlReport(options.start_of(start_time, videos))
+    check_margin(margin)
     printer = Printer(quiet)
     if probe is None:
         loaded = load_starter(DEFAULT_STARTER)
@@ -60,14 +79,24 @@ def detect(
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
     backbone = load_backbone(model, printer.line, loading, loaded.layer)
     results: list[Detection] = []
+    undrawn: list[Failure] = []
     events = EventCsv()
 
     def keep(detection: Detection) -> None:
-        write_json(detection, result_path(out, detection.video.path, videos))
+        path = result_path(out, detection.video.path, videos)
+        rate = fps if detection.video.path.is_dir() else None
+        write_json(detection, path)
         events.add(detection)
         if page:
             html.add(detection)
         results.append(detection)
+        try:
+            if clips:
+                write_event_clips(detection, clips, path.stem, margin, rate)
+            if overlay:
+                write_overlay(detection, overlay / f"{path.stem}-overlay.mp4", rate)
+        except VideoError as error:  # of frames that no segment needed
+            undrawn.append(Failure(detection.video.path, error))
 
     with printer.progress() as report:
         failures = detect_all(
@@ -76,6 +105,7 @@ def detect(
             backbone,
             done=keep,
             explain=explain,
+            heat=overlay is not None if heat is None else heat,
             localize=settings,
             store=options.feature_store(features),
             fps=fps,
@@ -89,4 +119,6 @@ def detect(
         if page:
             html.write(page)
             printer.line(f"report: {page}")
-    raise_failures(failures, "the others are done:" if results else "nothing was detected:")
+        for folder in filter(None, (clips, overlay)):
+            printer.line(f"videos: {folder}/")
+    raise_failures([*failures, *undrawn], "the others are done:" if results else "nothing was detected:")

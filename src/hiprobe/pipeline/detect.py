@@ -13,7 +13,7 @@ import numpy as np
 
 from hiprobe.backbones import POOLINGS, Backbone, Pooling
 from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
-from hiprobe.explain import Explanation, explain_events
+from hiprobe.explain import Explanation, HeatMap, check_heat, explain_events, read_heat
 from hiprobe.features import Failure, FeatureSpec, FeatureStore, extract, extract_each
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
@@ -21,7 +21,12 @@ from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_e
 from hiprobe.pipeline.tokens import scoring_reading
 from hiprobe.probing import AnyProbe, CalibrationSegment, OneClassProbe
 from hiprobe.version import __version__
-from hiprobe.video import Sampling, VideoInfo, open_video
+from hiprobe.video import Sampling, Segment, VideoInfo, open_video
+
+NO_HEAT = (
+    "There is no heat map: a probe that pools 'last' needs three segments whose scores differ; take a longer video, or "
+    "a probe that pools 'visual'."
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class Detection:
     timings : Timings
     warnings : tuple of str
         What a reader of this result must know.
+    heat : HeatMap, optional
+        Where in the picture the events are, if it was asked for.
     """
 
     video: VideoInfo
@@ -95,6 +102,7 @@ class Detection:
     provenance: Provenance
     timings: Timings
     warnings: tuple[str, ...]
+    heat: HeatMap | None = None
 
 
 def detect(
@@ -103,6 +111,7 @@ def detect(
     backbone: Backbone,
     *,
     explain: bool = False,
+    heat: bool = False,
     localize: LocalizeSettings | None = None,
     store: FeatureStore | None = None,
     fps: float | None = None,
@@ -120,6 +129,8 @@ def detect(
         It runs up to the probe's layer only, save for explanations.
     explain : bool
         Whether to let the backbone describe each event.
+    heat : bool
+        Whether to tell where in the picture each event is; reads the segments of the events once more.
     localize : LocalizeSettings, optional
         In place of the probe's own.
     store : FeatureStore, optional
@@ -135,11 +146,15 @@ def detect(
         If the probe is of another backbone.
     VideoError
         If the video cannot be read, wholly or in part.
+    UsageError
+        If heat maps are asked for of a backbone that does not tell places apart.
     """
     reader, spec = detection_reading(probe, backbone)
+    if heat:
+        check_heat(probe, backbone)
     began = time.perf_counter()
     features = extract(Path(path), reader, spec, store, fps, report)
-    return _detection(features, time.perf_counter() - began, probe, backbone, explain, localize, fps)
+    return _detection(features, time.perf_counter() - began, probe, backbone, explain, heat, localize, fps)
 
 
 def detection_reading(probe: AnyProbe, backbone: Backbone) -> tuple[Backbone, FeatureSpec]:
@@ -169,6 +184,7 @@ def _detection(
     probe: AnyProbe,
     backbone: Backbone,
     explain: bool,
+    heat: bool,
     localize: LocalizeSettings | None,
     fps: float | None,
 ) -> Detection:
@@ -178,6 +194,13 @@ def _detection(
     segments, threshold, events = score(features, probe, settings)
     explanations: Sequence[Explanation | None] = [None] * len(events)
     warnings = list(features.video.warnings)
+    maps: HeatMap | None = None
+    if heat:
+        windows = [Segment(i, segment.start, segment.end) for i, segment in enumerate(segments)]
+        raw = np.array([segment.score for segment in segments])
+        maps = read_heat(open_video(features.video.path, fps=fps), windows, raw, events, probe, backbone)
+        if events and not len(maps.times):
+            warnings.append(NO_HEAT)
     if explain:
         video = open_video(features.video.path, fps=fps)
         explanations = explain_events(video, events, backbone, features.spec.sampling)
@@ -205,6 +228,7 @@ def _detection(
         ),
         timings=Timings(seconds, time.perf_counter() - began),
         warnings=tuple(warnings),
+        heat=maps,
     )
 
 
@@ -252,6 +276,7 @@ def detect_all(
     *,
     done: Callable[[Detection], None],
     explain: bool = False,
+    heat: bool = False,
     localize: LocalizeSettings | None = None,
     store: FeatureStore | None = None,
     fps: float | None = None,
@@ -263,6 +288,8 @@ def detect_all(
     """
     failures = []
     reader, spec = detection_reading(probe, backbone)
+    if heat:
+        check_heat(probe, backbone)
     with closing(extract_each(paths, reader, spec, store, fps, report)) as results:
         began = time.perf_counter()
         for path, found in zip(paths, results, strict=True):
@@ -272,7 +299,7 @@ def detect_all(
             seconds = time.perf_counter() - began
             rate = fps if path.is_dir() else None
             try:
-                result = _detection(found, seconds, probe, backbone, explain, localize, rate)
+                result = _detection(found, seconds, probe, backbone, explain, heat, localize, rate)
             except (VideoError, FeatureError, UsageError) as error:
                 failures.append(Failure(path, error))
             else:

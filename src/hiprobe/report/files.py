@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from hiprobe.errors import UsageError
 from hiprobe.files import write_text
@@ -21,7 +23,9 @@ _COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation",
 
 def detection_json(detection: Detection) -> str:
     """Return a detection as JSON, with ``schema`` first; every time in it is in seconds."""
-    body = TypeAdapter(Detection).dump_python(detection, mode="json")
+    # Maps are large and no text.
+    body = to_jsonable_python(replace(detection, heat=None))
+    del body["heat"]
     return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -17,9 +17,11 @@ from hiprobe.video.identity import video_identity
 from hiprobe.video.opening import open_video
 from hiprobe.video.sampling import SampledSegment, iter_segments, sample_segments
 from hiprobe.video.segments import Sampling, Segment, plan_segments, sample_times
+from hiprobe.video.writing import Clip, write_clip, write_clips
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Clip",
     "Frame",
     "SampledSegment",
     "Sampling",
@@ -32,4 +34,6 @@ __all__ = [
     "sample_segments",
     "sample_times",
     "video_identity",
+    "write_clip",
+    "write_clips",
 ]

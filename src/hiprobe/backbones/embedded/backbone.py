@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones.base import BackboneInfo, Pooling, check_request
+from hiprobe.backbones.base import BackboneInfo, PlacedStates, Pooling, check_request
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
@@ -148,6 +148,30 @@ class EmbeddedBackbone:
         return torch.stack([found[layer].unflatten(0, (batch, count)) for layer in layers], dim=1).numpy()
 
     @torch.inference_mode()
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`: a segment's tokens stand for all frames.
+
+        So there is one step; states are the mean over the streams, and the motion is that of patches.
+        """
+        check_request(self.info, frames, [layer], pooling)
+        visual, config = self.visual_tokens(frames), self._model.config
+        states, places = self._states(visual, prompt, [layer])
+        tokens = states[layer][:, places].unflatten(1, (config.streams, config.token_grid, config.token_grid))
+        pooled = pool_layers(states, [layer], places, visual.motion, pooling, NAME)[:, 0]
+        moved = self._patches_of(frames)[min(config.motion_blocks)].diff(dim=1).norm(dim=-1)
+        # Before the first frame there is none: what moves in it is what moves from it to the second.
+        moved = torch.cat([moved[:, :1], moved], dim=1) if frames.shape[1] > 1 else None
+        found = tokens.mean(dim=1)[:, None].numpy()
+        return PlacedStates(pooled, found, None if moved is None else moved.numpy())
+
+    @torch.inference_mode()
     def generate(
         self,
         frames: NDArray[np.uint8],
@@ -186,12 +210,18 @@ class EmbeddedBackbone:
         BackboneError
             If a hidden state is not finite.
         """
+        states, places = self._states(visual, prompt, layers)
+        return {p: pool_layers(states, layers, places, visual.motion, p, NAME) for p in poolings}
+
+    def _states(
+        self, visual: VisualTokens, prompt: str, layers: Sequence[int]
+    ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
+        """Return the states (B, N, D) of all tokens at each layer, and which of them, bool (N,), are visual."""
         ids = self.prompt_ids(prompt, visual.embeddings.shape[1])
         language = self._model.model.language_model
         with LayerReader(language.layers, layers) as reader:
             language(inputs_embeds=self._embed(ids, visual), use_cache=False)
-        places = torch.eq(ids, self._model.config.image_token_id)
-        return {p: pool_layers(reader.states, layers, places, visual.motion, p, NAME) for p in poolings}
+        return reader.states, torch.eq(ids, self._model.config.image_token_id)
 
     @torch.inference_mode()
     def say(self, visual: VisualTokens, prompt: str, max_new_tokens: int) -> list[str]:
@@ -216,18 +246,19 @@ class EmbeddedBackbone:
 
     @torch.inference_mode()
     def _tokens(self, frames: NDArray[np.uint8], telling: bool) -> VisualTokens:
-        model, (batch, count) = self._model.model, frames.shape[:2]
-        flat = frames.reshape(batch * count, *frames.shape[2:])
+        segment = self._model.model.segment_tokens(self._patches_of(frames), telling)
+        return VisualTokens(segment.tokens, segment.motion)
+
+    def _patches_of(self, frames: NDArray[np.uint8]) -> dict[int, torch.Tensor]:
+        """Return the patch features (B, K, rows, columns, width) of vision blocks; those of known frames are kept."""
+        flat = frames.reshape(-1, *frames.shape[2:])
 
         def encode(places: list[int]) -> dict[int, torch.Tensor]:
             pixels = normalise(flat[places][None], self._model.get_input_embeddings().weight)
-            return {block: value[0] for block, value in model.block_features(pixels).items()}
+            return {block: value[0] for block, value in self._model.model.block_features(pixels).items()}
 
         features = self.frames.features([frame_key([frame]) for frame in flat], encode)
-        segment = model.segment_tokens(
-            {b: value.unflatten(0, (batch, count)) for b, value in features.items()}, telling
-        )
-        return VisualTokens(segment.tokens, segment.motion)
+        return {block: value.unflatten(0, frames.shape[:2]) for block, value in features.items()}
 
     def _embed(self, ids: torch.Tensor, visual: VisualTokens) -> torch.Tensor:
         """Return the embeddings (B, N, D) of the prompt, with visual tokens in their places."""

@@ -1,0 +1,163 @@
+"""Heat maps: where the score of a probe comes from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hiprobe.backbones import PlacedStates
+from hiprobe.backbones.base import token_grid
+from hiprobe.errors import UsageError
+from hiprobe.explain import HeatMap, blend
+from hiprobe.explain.reading import spread
+from hiprobe.localize import LocalizeSettings
+from hiprobe.pipeline import detect, fit, fit_normal
+from hiprobe.pipeline.detect import NO_HEAT
+from hiprobe.probing import AnyProbe
+from hiprobe.report import detection_json
+from tests.fakes import (
+    FakeBackbone,
+    FakePlacedBackbone,
+    FakeTokenBackbone,
+    write_calibration,
+    write_normal,
+    yard_video,
+)
+from tests.videos import write_video
+
+SPOT = (slice(16, 32), slice(60, 80))
+"""Of the pictures of 48 x 80: the patch in row 1 and column 3 of 3 x 4."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("heat")
+
+
+@pytest.fixture(scope="module")
+def spotted(folder: Path) -> Path:
+    """12 s at 10 fps in the dark; from 5 s to 8 s something bright is at SPOT."""
+    random = np.random.default_rng(1)
+    images = np.clip(random.normal(40, 6, (120, 48, 80, 1)).repeat(3, 3), 0, 255).astype(np.uint8)
+    images[50:80, *SPOT] = 255
+    return write_video(folder / "spotted.mp4", 120, fps=10, images=list(images))
+
+
+@pytest.fixture(scope="module")
+def manifest(folder: Path) -> Path:
+    return write_calibration(folder)
+
+
+def found(path: Path, probe: AnyProbe, backbone: FakeBackbone) -> HeatMap:
+    settings = LocalizeSettings(threshold="adaptive")
+    result = detect(path, probe, backbone, heat=True, localize=settings)
+    assert len(result.events) == 1 and result.heat is not None
+    assert result.events[0].event.start < 6 < result.events[0].event.end
+    return result.heat
+
+
+@pytest.mark.parametrize("pooling", ["visual", "motion", "last"])
+def test_the_hottest_place_is_where_and_when_it_happens(spotted: Path, manifest: Path, pooling) -> None:
+    backbone = FakePlacedBackbone()
+    heat = found(spotted, fit(manifest, backbone, pooling=pooling).probe, backbone)
+    frame, row, column = np.unravel_index(heat.maps.argmax(), heat.maps.shape)
+    assert 5 <= heat.times[frame] < 8 and (row, column) == (1, 3)
+    # Everywhere else, and before and after, it is cold.
+    assert heat.maps[(heat.times < 5) | (heat.times >= 8)].max() < 0.3 * heat.maps.max()
+    inside = heat.maps[(heat.times >= 5) & (heat.times < 8)].mean(axis=0)
+    assert np.sort(inside.ravel())[-2] < 0.3 * inside[1, 3]
+
+
+def test_times_are_those_of_sampled_frames_each_once(spotted: Path, manifest: Path) -> None:
+    backbone = FakePlacedBackbone()
+    heat = found(spotted, fit(manifest, backbone).probe, backbone)
+    assert (np.diff(heat.times) > 0.05).all()
+    assert np.allclose(heat.times * 10, (heat.times * 10).round())
+
+
+def test_only_segments_of_events_are_read_again(spotted: Path, manifest: Path) -> None:
+    class Counting(FakePlacedBackbone):
+        placed = 0
+
+        def placed_states(self, frames, prompt, layer, pooling, seconds=None) -> PlacedStates:
+            self.placed += seconds is not None
+            return super().placed_states(frames, prompt, layer, pooling, seconds)
+
+    backbone = Counting()
+    probe = fit(manifest, backbone).probe
+    result = detect(spotted, probe, backbone, heat=True, localize=LocalizeSettings(threshold="adaptive"))
+    event = result.events[0].event
+    assert backbone.placed == sum(s.start < event.end and s.end > event.start for s in result.segments) < 11
+
+
+def test_the_tokens_of_one_class_probes_are_their_heat(folder: Path) -> None:
+    backbone = FakeTokenBackbone()
+    probe = fit_normal(write_normal(folder), backbone, layer=3).probe
+    heat = found(yard_video(folder / "yard.mp4", 12, (5, 8), seed=9), probe, backbone)
+    # yard_video moves a bright thing through rows 16 to 32 of 48: the middle row of patches.
+    frame, row, _ = np.unravel_index(heat.maps.argmax(), heat.maps.shape)
+    assert 5 <= heat.times[frame] < 8 and row == 1
+
+
+def test_heat_is_spread_within_cells_by_what_moves() -> None:
+    states = np.zeros((1, 1, 2, 2, 3), np.float32)
+    states[0, 0, 0, 1] = (0, 2, 0)
+    motion = np.zeros((1, 4, 6, 6), np.float32)
+    motion[0, 2, 0, 5] = motion[0, 1, 5, 0] = 1  # within the hot cell; within a cold one
+    heat = spread(PlacedStates(np.zeros((1, 3), np.float32), states, motion), np.array([0.0, 1.0, 0.0]))
+    assert heat.shape == (4, 6, 6) and heat[2, 0, 5] == heat.max() > 0
+    assert heat[1, 5, 0] == 0 and np.count_nonzero(heat) == 1
+
+
+def test_a_video_of_one_segment_tells_a_last_probe_nothing(folder: Path, manifest: Path) -> None:
+    backbone = FakePlacedBackbone()
+    probe = fit(manifest, backbone, pooling="last").probe
+    probe = replace(probe, calibrated_threshold=-1.0)
+    short = write_video(folder / "short.mp4", 15, fps=10)
+    result = detect(short, probe, backbone, heat=True)
+    assert result.events and NO_HEAT in result.warnings
+    assert result.heat is not None and result.heat.at(0.5) is None
+
+
+def test_a_backbone_that_tells_no_places_apart_says_so(spotted: Path, manifest: Path) -> None:
+    probe = fit(manifest, FakeBackbone()).probe
+    with pytest.raises(UsageError, match="does not tell places"):
+        detect(spotted, probe, FakeBackbone(), heat=True)
+
+
+def test_maps_are_not_in_the_json_and_change_nothing_there(spotted: Path, manifest: Path) -> None:
+    backbone = FakePlacedBackbone()
+    probe = fit(manifest, backbone).probe
+    result = detect(spotted, probe, backbone, heat=True, localize=LocalizeSettings(threshold="adaptive"))
+    assert result.events and detection_json(result) == detection_json(replace(result, heat=None))
+
+
+def test_grids_follow_the_shape_of_frames() -> None:
+    info = FakeBackbone().info
+    assert token_grid(info, 256, (448, 448)) == (16, 16)
+    assert token_grid(info, 12, (12, 16)) == (3, 4)
+    with pytest.raises(UsageError, match="make no even grid"):
+        token_grid(info, 15, (448, 448))
+
+
+def test_blending_shows_hot_places_and_leaves_cold_ones() -> None:
+    picture = np.full((40, 60, 3), 100, np.uint8)
+    heat = np.zeros((2, 3), np.float32)
+    heat[0, 2] = 1
+    shown = blend(picture, heat, 0.0, 1.0)
+    assert shown.shape == picture.shape and shown.dtype == np.uint8
+    assert (shown[30:, :20] == 100).all()
+    red, green, blue = shown[2, 57].tolist()
+    assert red > 150 and green < 100 and blue < 100
+    assert np.array_equal(blend(picture, heat, 0.0, 1.0, strength=0), picture)
+
+
+def test_a_map_is_found_by_time() -> None:
+    heat = HeatMap(np.array([1.0, 2.0]), np.stack([np.zeros((2, 2)), np.ones((2, 2))]).astype(np.float32))
+    found = heat.at(1.6)
+    assert found is not None and found.max() == 1
+    assert heat.at(4.0) is None
+    assert heat.between(1.5, 3).times.tolist() == [2.0]
