@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,7 +90,7 @@ def detect(
         events.add(detection)
         if page:
             html.add(detection)
-        results.append(detection)
+        results.append(replace(detection, heat=None))  # maps of many videos are large
         try:
             if clips:
                 write_event_clips(detection, clips, path.stem, margin, rate)
