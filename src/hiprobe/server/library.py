@@ -1,0 +1,168 @@
+"""The videos of a project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hiprobe.errors import NotFoundError, UsageError
+from hiprobe.server.database import Database
+from hiprobe.server.playback import plays_as_is
+from hiprobe.server.probes import current_row
+from hiprobe.server.records import VideoRecord, now
+from hiprobe.server.safety import AllowedFolders, check_video
+from hiprobe.server.tables import JobRow, LabelRow, ResultRow, VideoRow
+
+
+class Library:
+    """Adds, lists and removes videos.
+
+    Parameters
+    ----------
+    database : Database
+    allowed : AllowedFolders
+    """
+
+    def __init__(self, database: Database, allowed: AllowedFolders) -> None:
+        self._database = database
+        self._allowed = allowed
+
+    def list(self) -> tuple[VideoRecord, ...]:
+        """Return the videos, by name."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(VideoRow).order_by(VideoRow.name, VideoRow.id)).all()
+            return tuple(_with_state(session, rows))
+
+    def get(self, video_id: int) -> VideoRecord:
+        """Return a video. Raises NotFoundError if there is none of this id."""
+        with self._database.reading() as session:
+            (record,) = _with_state(session, [find_video(session, video_id)])
+            return record
+
+    def add(self, path: str | Path, image_fps: float | None = None, *, uploaded: bool = False) -> VideoRecord:
+        """Add a video that lies in an allowed folder; one that is known already is returned as it is.
+
+        Parameters
+        ----------
+        path : path
+            A video file, or a folder of images with ``image_fps``; relative to the project's folder.
+        image_fps : float, optional
+            Images a second.
+        uploaded : bool
+            Whether the server holds it.
+
+        Raises
+        ------
+        UsageError
+            If it is not in an allowed folder.
+        VideoError
+            If it is no video, or cannot be read.
+        """
+        found = self._allowed.resolve(path)
+        with self._database.reading() as session:
+            known = session.scalar(select(VideoRow.id).where(VideoRow.path == str(found)))
+        if known is None:
+            info = check_video(found, image_fps)
+            playable = plays_as_is(found, info)
+            with self._database.writing() as session:
+                known = session.scalar(select(VideoRow.id).where(VideoRow.path == str(found)))
+                if known is None:
+                    row = VideoRow(
+                        path=str(found),
+                        name=found.name,
+                        uploaded=uploaded,
+                        playable=playable,
+                        image_fps=image_fps,
+                        duration=info.duration,
+                        fps=info.fps,
+                        width=info.width,
+                        height=info.height,
+                        added=now(),
+                    )
+                    session.add(row)
+                    session.flush()
+                    known = row.id
+        return self.get(known)
+
+    def remove(self, video_id: int) -> None:
+        """Take a video out of the library, with its results; an uploaded file is deleted, any other is left alone.
+
+        Raises
+        ------
+        UsageError
+            If there is none of this id, it has labels, or a detection of it waits or runs.
+        """
+        with self._database.writing() as session:
+            row = find_video(session, video_id)
+            if session.scalar(select(func.count()).where(LabelRow.video_id == video_id)):
+                raise UsageError(f"{row.name}: has labels, which probes are fitted with; it stays in the library.")
+            busy = select(func.count()).where(JobRow.video_id == video_id, JobRow.state.in_(("waiting", "running")))
+            if session.scalar(busy):
+                raise UsageError(f"{row.name}: a detection of it waits or runs; cancel that first.")
+            session.delete(row)
+        if row.uploaded:
+            self._allowed.check(Path(row.path)).unlink(missing_ok=True)
+
+    def open(self, video_id: int) -> tuple[Path, float | None]:
+        """Return the path of a video, checked anew, and the frame rate if it is a folder of images.
+
+        Raises
+        ------
+        UsageError
+            If there is none of this id, or its file is gone or replaced by a link.
+        """
+        with self._database.reading() as session:
+            row = find_video(session, video_id)
+        return self._allowed.check(Path(row.path)), row.image_fps
+
+
+def find_video(session: Session, video_id: int) -> VideoRow:
+    """Return the row of a video. Raises NotFoundError if there is none of this id."""
+    row = session.get(VideoRow, video_id)
+    if row is None:
+        raise NotFoundError(f"Video {video_id}: there is none of this number; list the videos.")
+    return row
+
+
+def _with_state(session: Session, rows: list[VideoRow]) -> list[VideoRecord]:
+    """Add to videos what the current probe and people made of them."""
+    probe = current_row(session).id
+    ids = [row.id for row in rows]
+    latest = select(func.max(JobRow.id)).where(JobRow.probe_id == probe, JobRow.video_id.in_(ids))
+    jobs = {
+        job.video_id: job.state
+        for job in session.scalars(select(JobRow).where(JobRow.id.in_(latest.group_by(JobRow.video_id))))
+    }
+    found = select(ResultRow.video_id, ResultRow.n_events, ResultRow.peak)
+    results = {
+        video: (events, peak)
+        for video, events, peak in session.execute(
+            found.where(ResultRow.probe_id == probe, ResultRow.video_id.in_(ids))
+        )
+    }
+    counting = select(LabelRow.video_id, func.count()).where(LabelRow.withdrawn.is_(False), LabelRow.video_id.in_(ids))
+    labels = {video: count for video, count in session.execute(counting.group_by(LabelRow.video_id))}
+    records = []
+    for row in rows:
+        n_events, peak = results.get(row.id, (None, None))
+        record = VideoRecord(
+            id=row.id,
+            name=row.name,
+            path=row.path,
+            uploaded=row.uploaded,
+            playable=row.playable,
+            duration=row.duration,
+            fps=row.fps,
+            width=row.width,
+            height=row.height,
+            added=row.added,
+            state=jobs.get(row.id, "new"),
+            n_events=n_events,
+            peak=peak,
+            n_labels=labels.get(row.id, 0),
+        )
+        records.append(replace(record, state="done") if record.state == "new" and row.id in results else record)
+    return records
