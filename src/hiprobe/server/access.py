@@ -1,8 +1,8 @@
 """Who may come in: every request passes here before anything else sees it, and so does the pages' websocket.
 
 On this machine alone, no token is asked for; then the ``Host`` must be this machine, so that a web site cannot reach
-the server through a name of its own that it lets point here (DNS rebinding). With a token, it comes as a bearer token or
-as a cookie that other sites' requests do not carry. What changes something must not come from another site's page.
+the server through a name of its own that it lets point here (DNS rebinding). With a token, it comes as a bearer token
+or as a cookie that other sites' requests do not carry. What changes something must not come from another site's page.
 """
 
 from __future__ import annotations

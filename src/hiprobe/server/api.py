@@ -115,10 +115,10 @@ def _videos(service: Service) -> APIRouter:
     @router.get("/videos/{video_id}/media", response_class=FileResponse)
     def media(video_id: int) -> Response:
         """Return what a browser plays, in ranges if asked to; 503 while a copy of it is being made."""
-        path = service.playback.file(video_id)
-        if path is None:
+        found = service.playback.find(video_id)
+        if found is None:
             return JSONResponse({"detail": "A copy that browsers play is being made."}, 503, {"Retry-After": "2"})
-        return FileResponse(path)
+        return FileResponse(found.path, media_type=found.media_type)
 
     @router.get("/videos/{video_id}/result")
     def result(video_id: int, probe_id: int | None = None) -> Response:

@@ -103,6 +103,7 @@ class Jobs:
         Parameters
         ----------
         video_id : int
+            Of the library.
         probe_id : int, optional
             By default the current probe.
         explain : bool

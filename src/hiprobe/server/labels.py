@@ -49,9 +49,11 @@ class Labels:
         Parameters
         ----------
         video_id : int
+            Of the library.
         start, end : float
             Seconds.
         verdict : {"abnormal", "normal"}
+            What it is.
         kind : str
             Of anomaly; ``anomaly`` where an abnormal interval is given none.
         source : LabelSource
@@ -181,9 +183,11 @@ class Labels:
         return tuple(item for *_, item in ranked[:limit])
 
 
-def held_labels(session: Session, video_id: int | None = None) -> tuple[LabelRecord, ...]:
-    """Return the labels that were not withdrawn, oldest first."""
-    query = select(LabelRow).where(LabelRow.withdrawn.is_(False)).order_by(LabelRow.id)
+def held_labels(session: Session, video_id: int | None = None, *, withdrawn: bool = False) -> tuple[LabelRecord, ...]:
+    """Return the labels that hold, oldest first; those that were withdrawn, too, if asked for."""
+    query = select(LabelRow).order_by(LabelRow.id)
+    if not withdrawn:
+        query = query.where(LabelRow.withdrawn.is_(False))
     if video_id is not None:
         query = query.where(LabelRow.video_id == video_id)
     return tuple(_record(row) for row in session.scalars(query))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from hiprobe.errors import NotFoundError, UsageError
 from hiprobe.server.database import Database
-from hiprobe.server.playback import plays_as_is
+from hiprobe.server.media import plays_as
 from hiprobe.server.probes import current_row
 from hiprobe.server.records import VideoRecord, now
 from hiprobe.server.safety import AllowedFolders, check_video
@@ -62,19 +62,20 @@ class Library:
             If it is no video, or cannot be read.
         """
         found = self._allowed.resolve(path)
+        kept = self._allowed.keep(found)
         with self._database.reading() as session:
-            known = session.scalar(select(VideoRow.id).where(VideoRow.path == str(found)))
+            known = session.scalar(select(VideoRow.id).where(VideoRow.path == kept))
         if known is None:
             info = check_video(found, image_fps)
-            playable = plays_as_is(found, info)
+            kind = plays_as(found, info)
             with self._database.writing() as session:
-                known = session.scalar(select(VideoRow.id).where(VideoRow.path == str(found)))
+                known = session.scalar(select(VideoRow.id).where(VideoRow.path == kept))
                 if known is None:
                     row = VideoRow(
-                        path=str(found),
+                        path=kept,
                         name=found.name,
                         uploaded=uploaded,
-                        playable=playable,
+                        plays_as=kind,
                         image_fps=image_fps,
                         duration=info.duration,
                         fps=info.fps,
@@ -104,19 +105,26 @@ class Library:
                 raise UsageError(f"{row.name}: a detection of it waits or runs; cancel that first.")
             session.delete(row)
         if row.uploaded:
-            self._allowed.check(Path(row.path)).unlink(missing_ok=True)
+            self._allowed.reopen(row.path).unlink(missing_ok=True)
 
     def open(self, video_id: int) -> tuple[Path, float | None]:
         """Return the path of a video, checked anew, and the frame rate if it is a folder of images.
 
         Raises
         ------
+        NotFoundError
+            If there is none of this id.
         UsageError
-            If there is none of this id, or its file is gone or replaced by a link.
+            If its file is gone or replaced by a link.
         """
+        path, image_fps, _ = self.open_media(video_id)
+        return path, image_fps
+
+    def open_media(self, video_id: int) -> tuple[Path, float | None, str | None]:
+        """Return what :meth:`open` does, and the media type as which browsers play the file as it is, if they do."""
         with self._database.reading() as session:
             row = find_video(session, video_id)
-        return self._allowed.check(Path(row.path)), row.image_fps
+        return self._allowed.reopen(row.path), row.image_fps, row.plays_as
 
 
 def find_video(session: Session, video_id: int) -> VideoRow:
@@ -144,7 +152,7 @@ def _with_state(session: Session, rows: list[VideoRow]) -> list[VideoRecord]:
         )
     }
     counting = select(LabelRow.video_id, func.count()).where(LabelRow.withdrawn.is_(False), LabelRow.video_id.in_(ids))
-    labels = {video: count for video, count in session.execute(counting.group_by(LabelRow.video_id))}
+    labels = dict(session.execute(counting.group_by(LabelRow.video_id)).tuples().all())
     records = []
     for row in rows:
         n_events, peak = results.get(row.id, (None, None))
@@ -153,7 +161,7 @@ def _with_state(session: Session, rows: list[VideoRow]) -> list[VideoRecord]:
             name=row.name,
             path=row.path,
             uploaded=row.uploaded,
-            playable=row.playable,
+            playable=row.plays_as is not None,
             duration=row.duration,
             fps=row.fps,
             width=row.width,

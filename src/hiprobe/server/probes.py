@@ -17,6 +17,9 @@ from hiprobe.server.database import Database
 from hiprobe.server.records import LayerSaliency, ProbeRecord, now
 from hiprobe.server.tables import CalibrationRow, ProbeRow
 
+_STARTER = "starter:"
+"""Before the name of a starter probe, in place of a path; the path of others is relative to the project's folder."""
+
 _CURVES = ("combined", "d_kl", "ldr", "entropy", "silhouette", "cv_auc", "stability")
 
 
@@ -33,20 +36,18 @@ class Probes:
 
     def __init__(self, database: Database, folder: Path, backbone: Backbone) -> None:
         self._database, self._folder, self._backbone = database, folder, backbone
-        self._cards = {str(starter.path): starter for starter in starter_probes()}
+        self._starters = {f"{_STARTER}{starter.name}": starter for starter in starter_probes()}
         self._read = lru_cache(maxsize=64)(lambda path, _changed: read_probe(path))
 
     def find_given(self) -> None:
         """Enter the probes that are given into the database; the default starter probe is current at first."""
-        given = [(starter.name, starter.path) for starter in self._cards.values()]
-        given += [(path.stem, path.resolve()) for path in sorted(self._folder.glob("*.probe"))]
+        given = [(starter.name, kept) for kept, starter in self._starters.items()]
+        given += [(path.stem, path.name) for path in sorted(self._folder.glob("*.probe"))]
         with self._database.writing() as session:
-            for name, path in given:
-                if session.scalar(select(ProbeRow.id).where(ProbeRow.path == str(path))) is None:
+            for name, kept in given:
+                if session.scalar(select(ProbeRow.id).where(ProbeRow.path == kept)) is None:
                     session.add(
-                        ProbeRow(
-                            name=_free_name(session, name), version=0, path=str(path), state="given", created=now()
-                        )
+                        ProbeRow(name=_free_name(session, name), version=0, path=kept, state="given", created=now())
                     )
                     session.flush()
 
@@ -112,7 +113,8 @@ class Probes:
         return LayerSaliency(probe.dlsp.layers, probe.layer, **curves, notes=tuple(probe.dlsp.notes))
 
     def _load(self, row: ProbeRow) -> AnyProbe:
-        path = Path(row.path)
+        starter = self._starters.get(row.path)
+        path = starter.path if starter else self._folder / row.path
         try:
             changed = path.stat().st_mtime_ns
         except OSError:
@@ -121,7 +123,7 @@ class Probes:
 
     def _record(self, session: Session, row: ProbeRow) -> ProbeRecord:
         probe = self._load(row)
-        starter = self._cards.get(row.path)
+        starter = self._starters.get(row.path)
         used = session.scalar(select(func.count()).where(CalibrationRow.probe_id == row.id)) or 0
         if starter is not None:
             summary = starter.summary

@@ -12,8 +12,8 @@ ProbeState = Literal["given", "candidate", "kept", "rolled back"]
 
 Verdict = Literal["abnormal", "normal"]
 LabelSource = Literal["accept", "reject", "relabel", "missed", "next", "rest"]
-"""How a label came about: an event judged, an interval marked by hand, a segment of the label-next queue, or the rest of
-a video that was looked through."""
+"""How a label came about: an event judged, an interval marked by hand, a segment of the label-next queue, or the rest
+of a video that was looked through."""
 
 
 @dataclass(frozen=True)

@@ -62,16 +62,22 @@ class AllowedFolders:
             )
         return path
 
-    def check(self, path: Path) -> Path:
-        """Return a path that :meth:`resolve` gave, if it still leads to itself; a link may have taken its place.
+    def keep(self, path: Path) -> str:
+        """Return how a path that :meth:`resolve` gave is kept: relative where it can be, so that a project can move."""
+        first = self._folders[0]
+        return str(path.relative_to(first) if path.is_relative_to(first) else path)
+
+    def reopen(self, kept: str) -> Path:
+        """Return a path that was kept, if it still leads to itself; a link may have taken its place.
 
         Raises
         ------
         UsageError
             If it is gone, or leads elsewhere.
         """
+        path = self._folders[0] / kept
         if self.resolve(path) != path:
-            raise UsageError(f"{str(path)!r}: has been replaced by a link; put the video back.")
+            raise UsageError(f"{kept!r}: has been replaced by a link; put the video back.")
         return path
 
 

@@ -1,4 +1,4 @@
-"""The verbs of the server, held together: what the API and the pages call. All of them may be called from any thread."""
+"""The verbs of the server, held together: what the API and the pages call, from any thread."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def open_service(settings: Settings, backbone: Backbone, store: FeatureStore | N
     Parameters
     ----------
     settings : Settings
+        The folder and the limits.
     backbone : Backbone
         It is loaded when the first job runs.
     store : FeatureStore, optional
@@ -81,7 +82,7 @@ def open_service(settings: Settings, backbone: Backbone, store: FeatureStore | N
                 results=results,
                 labels=Labels(database, results),
                 probes=probes,
-                refits=Refits(database, library, probes, backbone, store),
+                refits=Refits(database, library, probes, backbone, store, settings),
                 exports=Exports(library, results),
             )
         finally:

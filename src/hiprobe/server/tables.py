@@ -20,7 +20,11 @@ class Base(DeclarativeBase):
 
 
 class VideoRow(Base):
-    """A video of the library. ``image_fps`` is set for folders of images; times are ISO 8601 in UTC."""
+    """A video of the library.
+
+    ``path`` is relative to the project's folder where it can be; ``plays_as`` is the media type as which browsers play
+    it; ``image_fps`` is set for folders of images. Times are ISO 8601 in UTC.
+    """
 
     __tablename__ = "videos"
 
@@ -28,7 +32,7 @@ class VideoRow(Base):
     path: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
     uploaded: Mapped[bool]
-    playable: Mapped[bool]
+    plays_as: Mapped[str | None] = mapped_column(String(20))
     image_fps: Mapped[float | None] = mapped_column(Float)
     duration: Mapped[float] = mapped_column(Float)
     fps: Mapped[float] = mapped_column(Float)

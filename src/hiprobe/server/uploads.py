@@ -37,6 +37,7 @@ class Uploads:
         name : str
             Of the file, as the sender calls it; what is unsafe in it is replaced.
         chunks : async iterator of bytes
+            Its content.
 
         Raises
         ------

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("uploaded", sa.Boolean(), nullable=False),
-        sa.Column("playable", sa.Boolean(), nullable=False),
+        sa.Column("plays_as", sa.String(20), nullable=True),
         sa.Column("image_fps", sa.Float(), nullable=True),
         sa.Column("duration", sa.Float(), nullable=False),
         sa.Column("fps", sa.Float(), nullable=False),
