@@ -57,8 +57,9 @@ def adapt_scorer(
     """Move a scorer no further than labels ask for.
 
     Logistic regression with a Gaussian prior around the weights that are there, on features standardised as the scorer
-    standardises them. What it was fitted on stays in force through the prior, so a handful of labels is enough. Odds are taken relative to the threshold, so that what was said to be normal
-    falls below it and what was said to be abnormal rises above it; the threshold itself stays.
+    standardises them. What it was fitted on stays in force through the prior, so a handful of labels is enough. Odds
+    are taken relative to the threshold, so that what was said to be normal falls below it and what was said to be
+    abnormal rises above it; the threshold itself stays.
 
     Parameters
     ----------

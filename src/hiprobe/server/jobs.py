@@ -161,7 +161,7 @@ class Jobs:
             probe_id=row.probe_id,
             probe=f"{probe} {version}" if version else probe,
             explain=row.explain,
-            state=row.state,  # type: ignore[arg-type]
+            state=row.state,
             done=done,
             total=total,
             error=row.error,
@@ -240,6 +240,6 @@ class Jobs:
             session.execute(running.values(state="failed", error=error, finished=now()))
 
 
-def _records() -> Select[tuple[JobRow, str, str, int]]:
+def _records() -> Select[JobRow, str, str, int]:
     joined = select(JobRow, VideoRow.name, ProbeRow.name, ProbeRow.version)
     return joined.join(VideoRow, VideoRow.id == JobRow.video_id).join(ProbeRow, ProbeRow.id == JobRow.probe_id)

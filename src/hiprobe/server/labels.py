@@ -239,8 +239,8 @@ def _record(row: LabelRow) -> LabelRecord:
         video_id=row.video_id,
         start=row.start,
         end=row.end,
-        verdict=row.verdict,  # type: ignore[arg-type]
+        verdict=row.verdict,
         kind=row.kind,
-        source=row.source,  # type: ignore[arg-type]
+        source=row.source,
         created=row.created,
     )

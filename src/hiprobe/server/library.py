@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -135,7 +135,7 @@ def find_video(session: Session, video_id: int) -> VideoRow:
     return row
 
 
-def _with_state(session: Session, rows: list[VideoRow]) -> list[VideoRecord]:
+def _with_state(session: Session, rows: Sequence[VideoRow]) -> list[VideoRecord]:
     """Add to videos what the current probe and people made of them."""
     probe = current_row(session).id
     ids = [row.id for row in rows]
@@ -152,25 +152,27 @@ def _with_state(session: Session, rows: list[VideoRow]) -> list[VideoRecord]:
         )
     }
     counting = select(LabelRow.video_id, func.count()).where(LabelRow.withdrawn.is_(False), LabelRow.video_id.in_(ids))
-    labels = dict(session.execute(counting.group_by(LabelRow.video_id)).tuples().all())
+    labels = {row[0]: row[1] for row in session.execute(counting.group_by(LabelRow.video_id))}
     records = []
     for row in rows:
         n_events, peak = results.get(row.id, (None, None))
-        record = VideoRecord(
-            id=row.id,
-            name=row.name,
-            path=row.path,
-            uploaded=row.uploaded,
-            playable=row.plays_as is not None,
-            duration=row.duration,
-            fps=row.fps,
-            width=row.width,
-            height=row.height,
-            added=row.added,
-            state=jobs.get(row.id, "new"),
-            n_events=n_events,
-            peak=peak,
-            n_labels=labels.get(row.id, 0),
+        records.append(
+            VideoRecord(
+                id=row.id,
+                name=row.name,
+                path=row.path,
+                uploaded=row.uploaded,
+                playable=row.plays_as is not None,
+                duration=row.duration,
+                fps=row.fps,
+                width=row.width,
+                height=row.height,
+                added=row.added,
+                # A refit that is kept has results without a job.
+                state=jobs.get(row.id) or ("done" if row.id in results else "new"),
+                n_events=n_events,
+                peak=peak,
+                n_labels=labels.get(row.id, 0),
+            )
         )
-        records.append(replace(record, state="done") if record.state == "new" and row.id in results else record)
     return records

@@ -29,8 +29,9 @@ def plays_as(path: Path, info: VideoInfo) -> str | None:
         stream = container.streams.best("video")
         context: Any = getattr(stream, "codec_context", None)
         media_type, codecs = _PLAYED.get(container.format.name.partition(",")[0], (None, ()))
-        plain = context is not None and context.pix_fmt in ("yuv420p", "yuvj420p")
-        return media_type if plain and context.codec.canonical_name in codecs else None
+        if context is None or context.pix_fmt not in ("yuv420p", "yuvj420p"):
+            return None
+        return media_type if context.codec.canonical_name in codecs else None
 
 
 def write_h264(

@@ -135,7 +135,7 @@ class Probes:
             id=row.id,
             name=row.name,
             version=row.version,
-            state=row.state,  # type: ignore[arg-type]
+            state=row.state,
             current=row.id == current_row(session).id,
             fits=probe.context.fingerprint == self._backbone.info.fingerprint,
             base_id=row.base_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Float, ForeignKey, Index, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from hiprobe.server.records import JobState, LabelSource, ProbeState, Verdict
+
 
 class Base(DeclarativeBase):
     """What all tables share: constraints have names, so that migrations can change them."""
@@ -50,7 +52,7 @@ class ProbeRow(Base):
     name: Mapped[str] = mapped_column(Text)
     version: Mapped[int]
     path: Mapped[str] = mapped_column(Text, unique=True)
-    state: Mapped[str] = mapped_column(String(12))
+    state: Mapped[ProbeState] = mapped_column(String(12))
     base_id: Mapped[int | None] = mapped_column(ForeignKey("probes.id"))
     before_id: Mapped[int | None] = mapped_column(ForeignKey("probes.id"))
     chosen: Mapped[int] = mapped_column(default=0)
@@ -71,7 +73,7 @@ class JobRow(Base):
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), index=True)
     probe_id: Mapped[int] = mapped_column(ForeignKey("probes.id"))
     explain: Mapped[bool]
-    state: Mapped[str] = mapped_column(String(12), index=True)
+    state: Mapped[JobState] = mapped_column(String(12), index=True)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(Text, default="")
@@ -112,9 +114,9 @@ class LabelRow(Base):
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), index=True)
     start: Mapped[float] = mapped_column(Float)
     end: Mapped[float] = mapped_column(Float)
-    verdict: Mapped[str] = mapped_column(String(12))
+    verdict: Mapped[Verdict] = mapped_column(String(12))
     kind: Mapped[str] = mapped_column(Text)
-    source: Mapped[str] = mapped_column(String(12))
+    source: Mapped[LabelSource] = mapped_column(String(12))
     withdrawn: Mapped[bool] = mapped_column(default=False)
     created: Mapped[str] = mapped_column(String(40))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -49,9 +49,9 @@ class Uploads:
             If it cannot be written.
         """
         safe = safe_name(name)
+        temporary = self._folder / f".upload-{uuid.uuid4().hex}.part"
         try:
-            with tempfile.NamedTemporaryFile(prefix=".upload-", suffix=".part", dir=self._folder, delete=False) as file:
-                temporary = Path(file.name)
+            with temporary.open("xb") as file:
                 size = 0
                 async for chunk in chunks:
                     size += len(chunk)
@@ -62,8 +62,7 @@ class Uploads:
         except OSError as error:
             raise OutputError(f"{safe}: cannot be stored ({error.strerror or error}); free space.") from error
         finally:
-            if "temporary" in locals():
-                temporary.unlink(missing_ok=True)  # pyright: ignore[reportPossiblyUnbound]
+            temporary.unlink(missing_ok=True)
 
     def _take(self, temporary: Path, name: str) -> VideoRecord:
         check_video(temporary)
