@@ -28,6 +28,7 @@ from hiprobe.server.tables import Base
 from hiprobe.video import open_video
 from tests.fakes import FakeBackbone
 from tests.serving import SlowBackbone, choose_yard, make_project, opened, wait_for
+from tests.videos import write_video
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,26 @@ def test_a_running_job_is_cancelled_within_a_batch_and_the_next_one_runs(folder:
         wait_for(lambda: service.jobs.get(second.id), lambda job: job.state == "done")
         assert service.jobs.get(first.id).state == "cancelled"
         assert service.results.find(first.video_id) is None
+
+
+def test_a_job_that_is_cancelled_gets_no_more_texts(folder: Path) -> None:
+    asked = []
+
+    class Talking(FakeBackbone):
+        def generate(self, *words: object) -> str:  # type: ignore[override]
+            asked.append(words)
+            service.jobs.cancel(job.id)
+            return "a bright flash"
+
+    levels = [200 if 40 <= index < 90 or 200 <= index < 250 else 40 for index in range(300)]
+    images = [np.full((48, 80, 3), level, np.uint8) for level in levels]
+    write_video(folder / "twice.mp4", len(images), fps=10, images=images)
+    with opened(folder, Talking()) as service:
+        job = service.jobs.submit(service.library.add("twice.mp4").id)
+        wait_for(lambda: service.jobs.get(job.id), lambda now: now.state == "cancelled")
+        detected_after = service.jobs.submit(service.library.add("calm.mp4").id)
+        wait_for(lambda: service.jobs.get(detected_after.id), lambda now: now.state == "done")
+    assert len(asked) == 1
 
 
 def test_a_job_that_fails_says_why_and_others_go_on(service: Service, folder: Path) -> None:

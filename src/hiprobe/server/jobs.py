@@ -8,9 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Select, func, select, update
 
 from hiprobe.backbones import Backbone
+from hiprobe.backbones.deferred import Deferred
 from hiprobe.errors import HiProbeError, LimitError, NotFoundError, UsageError
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import Detection, detect
@@ -32,6 +35,20 @@ _log = logging.getLogger(__name__)
 
 class _StoppedError(Exception):
     """Raised in the run of a job that is no longer wanted."""
+
+
+class _Watched(Deferred):
+    """A backbone that asks before each text whether it is still wanted: texts take long, and report no progress."""
+
+    def __init__(self, backbone: Backbone, check: Callable[[], None]) -> None:
+        super().__init__(backbone.info, lambda: backbone)
+        self._check = check
+
+    def generate(
+        self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None
+    ) -> str:
+        self._check()
+        return super().generate(frames, prompt, max_new_tokens, seconds)
 
 
 class Jobs:
@@ -193,8 +210,8 @@ class Jobs:
         try:
             path, fps = self._library.open(job.video_id)
             probe = self._probes.load(job.probe_id)
-            report = self._reporter(job.id)
-            found = detect(path, probe, self._backbone, explain=job.explain, store=self._store, fps=fps, report=report)
+            backbone, report = _Watched(self._backbone, lambda: self._check(job.id)), self._reporter(job.id)
+            found = detect(path, probe, backbone, explain=job.explain, store=self._store, fps=fps, report=report)
             self._finish(job, found)
         except _StoppedError:
             pass  # its state says why
@@ -216,15 +233,22 @@ class Jobs:
             moment = time.monotonic()
             if self._stopping.is_set():
                 raise _StoppedError
-            if moment - noted < _PROGRESS_INTERVAL and done < total:
-                return
-            noted = moment
-            with self._database.writing() as session:
-                running = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
-                if not session.execute(running.values(done=done, total=total)).rowcount:  # type: ignore[attr-defined]
-                    raise _StoppedError
+            if moment - noted >= _PROGRESS_INTERVAL or done == total:
+                noted = moment
+                self._check(job_id, done=done, total=total)
 
         return report
+
+    def _check(self, job_id: int, **progress: int) -> None:
+        """Note the progress, and stop a job that is no longer wanted."""
+        if self._stopping.is_set():
+            raise _StoppedError
+        with self._database.writing() as session:
+            row = session.get(JobRow, job_id)
+            if row is None or row.state != "running":
+                raise _StoppedError
+            for name, value in progress.items():
+                setattr(row, name, value)
 
     def _finish(self, job: JobRow, found: Detection) -> None:
         with self._database.writing() as session:

@@ -12,7 +12,7 @@ from hiprobe.errors import NotFoundError, UsageError
 from hiprobe.server.database import Database
 from hiprobe.server.media import plays_as
 from hiprobe.server.probes import current_row
-from hiprobe.server.records import VideoRecord, now
+from hiprobe.server.records import JobState, VideoRecord, now
 from hiprobe.server.safety import AllowedFolders, check_video
 from hiprobe.server.tables import JobRow, LabelRow, ResultRow, VideoRow
 
@@ -140,7 +140,7 @@ def _with_state(session: Session, rows: Sequence[VideoRow]) -> list[VideoRecord]
     probe = current_row(session).id
     ids = [row.id for row in rows]
     latest = select(func.max(JobRow.id)).where(JobRow.probe_id == probe, JobRow.video_id.in_(ids))
-    jobs = {
+    jobs: dict[int, JobState] = {
         job.video_id: job.state
         for job in session.scalars(select(JobRow).where(JobRow.id.in_(latest.group_by(JobRow.video_id))))
     }
