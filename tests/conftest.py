@@ -6,14 +6,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hiprobe.cli import main
 from hiprobe.cli.options import state
+from tests.browser import launched
 from tests.trees import N_FRAMES
 from tests.videos import write_video
 from tools.scenes.raster import Renderer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,13 @@ def renderer() -> Iterator[Renderer]:
         pytest.skip(f"no EGL context can be made here: {error}")
     with made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; of one module, because Playwright's event loop would be in the way of others."""
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
 """FFmpeg's names of what is taken: containers that hold all of their content. A playlist would name other files."""
 
 _MOST_PIXELS = 8192 * 8192
+"""Of a frame: decoding one takes memory by its pixels, whatever the size of the file."""
+
 _LONGEST_NAME = 120
 
 
@@ -93,21 +95,17 @@ def check_video(path: Path, image_fps: float | None = None) -> VideoInfo:
     """
     if path.is_file():
         try:
-            options = {"protocol_whitelist": "file", "format_whitelist": f"{CONTAINERS},{_ALIASES}"}
-            with av.open(f"file:{path}", options=options, metadata_errors="replace"):
-                pass
+            options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+            with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+                pixels = max((stream.width * stream.height for stream in container.streams.video), default=0)
         except (FFmpegError, OSError, ValueError) as error:
             raise VideoError(
                 f"{path.name}: is no video of a kind that is taken (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV, Ogg); "
                 "convert it, to MP4 for instance."
             ) from error
-    info = open_video(path, fps=image_fps).info
-    if info.width * info.height > _MOST_PIXELS:
-        raise VideoError(f"{path.name}: has frames of {info.width}x{info.height} pixels; scale it down.")
-    return info
-
-
-_ALIASES = "mp4,m4a,3gp,3g2,mj2,webm"
+        if pixels > _MOST_PIXELS:
+            raise VideoError(f"{path.name}: has frames of {pixels} pixels, more than {_MOST_PIXELS}; scale it down.")
+    return open_video(path, fps=image_fps).info
 
 
 def safe_name(given: str) -> str:
