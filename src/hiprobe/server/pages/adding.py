@@ -48,7 +48,7 @@ class Adding:
                     Tag("span", "No video at hand? ")
                     Button("Add a sample video", self._sample)
             with Tag("div", classes="row"):
-                Upload(UPLOADS, changed)
+                self._upload = Upload(UPLOADS, changed)
                 self._path = ui.input("Path in the project's folder, or of another allowed one")
                 self._path.props("dense outlined").classes("path").on("keydown.enter", self._add)
                 Button("Add", self._add, name="Add the video at this path")
@@ -56,6 +56,8 @@ class Adding:
     def guide(self, empty: bool) -> None:
         """Say what to do first while the library is empty."""
         self._guide.show(empty)
+        if self._upload.props.get("first") != empty:
+            self._upload.props["first"] = empty
 
     async def _add(self) -> None:
         path = str(self._path.value or "").strip()

@@ -30,7 +30,10 @@ class Events:
         self._service, self._video, self._player, self._changed = service, video, player, changed
         self._cards: list[_Card] = []
         self._chosen = -1
-        Tag("h2", "Events")
+        with Tag("div", classes="judgehead"):
+            Tag("h2", "Events")
+            Button("Previous", lambda: self.go(-1), "quiet", "Previous event")
+            Button("Next", lambda: self.go(1), "quiet", "Next event")
         self._none = Tag("p", "", "soft")
         self._list = Tag("ol", classes="cards")
         Tag("h2", "Labels")
@@ -45,7 +48,9 @@ class Events:
         """Show events and labels; cards stay where the events are the same."""
         self._none.say("No event was found." if detected else "Nothing was looked for yet.")
         self._none.show(not events)
-        if [(event.start, event.end) for event in events] != [(card.event.start, card.event.end) for card in self._cards]:
+        if [(event.start, event.end) for event in events] != [
+            (card.event.start, card.event.end) for card in self._cards
+        ]:
             self._list.clear()
             self._chosen = -1
             with self._list:

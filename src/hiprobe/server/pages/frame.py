@@ -59,6 +59,7 @@ def frame(service: Service, title: str, place: str, keys: Sequence[Key] = ()) ->
     Parameters
     ----------
     service : Service
+        Of the project.
     title : str
         Of the browser's tab.
     place : str

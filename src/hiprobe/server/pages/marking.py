@@ -63,4 +63,4 @@ class Marking:
 
     def _typed(self) -> None:
         start, end = self._start.value, self._end.value
-        self._player.mark(None if start is None or end is None or end <= start else (start, end))
+        self._player.show_marked(None if start is None or end is None or end <= start else (start, end))

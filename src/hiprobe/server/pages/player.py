@@ -1,7 +1,7 @@
 """The player: a video with its timeline under it.
 
-The timeline is plain SVG and HTML of our own, not a plotting library's: it has to seek at a click, mark at a drag, follow
-the picture at its rate, be a slider to screen readers and keys, and take the colours of the page.
+The timeline is plain SVG and HTML of our own, not a plotting library's: it has to seek at a click, mark at a drag,
+follow the picture at its rate, be a slider to screen readers and keys, and take the colours of the page.
 """
 
 from __future__ import annotations
@@ -33,7 +33,14 @@ class Player(ui.element, component="assets/player.js"):
     def __init__(self, video: VideoRecord, on_mark: Callable[[float, float], None] = lambda start, end: None) -> None:
         super().__init__()
         self.props.update(
-            src="", name=video.name, duration=video.duration, fps=video.fps, curve=_NO_CURVE, events=[], labels=[]
+            src="",
+            name=video.name,
+            duration=video.duration,
+            fps=video.fps,
+            curve=_NO_CURVE,
+            events=[],
+            labels=[],
+            heat=heat_address(video),
         )
         self.on("mark", lambda event: on_mark(event.args["start"], event.args["end"]))
 
@@ -52,11 +59,9 @@ class Player(ui.element, component="assets/player.js"):
             {"start": event.start, "end": event.end, "state": event.label.verdict if event.label else "open"}
             for event in events
         ]
-        self.props["labels"] = [
-            {"start": label.start, "end": label.end, "verdict": label.verdict} for label in labels
-        ]
+        self.props["labels"] = [{"start": label.start, "end": label.end, "verdict": label.verdict} for label in labels]
 
-    def mark(self, interval: tuple[float, float] | None) -> None:
+    def show_marked(self, interval: tuple[float, float] | None) -> None:
         """Show what is marked."""
         self.props["marked"] = None if interval is None else {"start": interval[0], "end": interval[1]}
 
@@ -68,6 +73,14 @@ class Player(ui.element, component="assets/player.js"):
     def seek(self, seconds: float) -> None:
         """Go to a time."""
         self.run_method("seek", seconds)
+
+
+def heat_address(video: VideoRecord) -> str | None:
+    """Return where the heat map of a video is, as a picture of the time that stands for ``{time}``; None without one.
+
+    The service makes no heat maps yet: the overlay, its button and its key appear once this returns an address.
+    """
+    return None
 
 
 class Source:

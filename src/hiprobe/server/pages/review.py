@@ -10,7 +10,7 @@ from hiprobe.server.pages.events import Events
 from hiprobe.server.pages.exporting import export_menu
 from hiprobe.server.pages.frame import Key, attempt, frame
 from hiprobe.server.pages.marking import Marking
-from hiprobe.server.pages.player import Player, Source
+from hiprobe.server.pages.player import Player, Source, heat_address
 from hiprobe.server.pages.widgets import Button, Link, Tag, clock, plural
 from hiprobe.server.records import JobRecord, VideoRecord
 from hiprobe.server.service import Service
@@ -44,6 +44,7 @@ class _Review:
 
     def keys(self) -> list[Key]:
         """Return the keys of the page."""
+        heat = Key("h", "Heat map on or off", lambda: self._player.run_method("toggle_heat"))
         return [
             Key(" ", "Play or pause", lambda: self._player.run_method("toggle")),
             Key("ArrowLeft", "One second back", lambda: self._player.run_method("seek_by", -1)),
@@ -59,6 +60,7 @@ class _Review:
             Key("]", "Mark to here", lambda: self._player.run_method("mark_to_here")),
             Key("m", "Label what is marked as abnormal", lambda: self._marking.abnormal()),
             Key("Escape", "Mark nothing", lambda: self._marking.set(None)),
+            *([heat] if heat_address(self._video) else []),
         ]
 
     def build(self, news: Tag, start: float) -> None:
@@ -77,9 +79,6 @@ class _Review:
             with Tag("section", classes="watch").attribute("aria-label", "Player"):
                 self._player = Player(video, lambda first, last: self._marking.set((first, last)))
                 Source(self._service, video, self._player)
-                with Tag("div", classes="row"):
-                    Button("Previous event", lambda: self._events.go(-1))
-                    Button("Next event", lambda: self._events.go(1))
                 self._marking = Marking(self._service, video, self._player, self.refresh)
             with Tag("section", classes="judge").attribute("aria-label", "Events and labels"):
                 self._events = Events(self._service, video, self._player, self.refresh)

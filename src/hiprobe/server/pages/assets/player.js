@@ -15,7 +15,8 @@ export default {
       <div class="screen">
         <video ref="video" :src="src" controls playsinline preload="auto" :aria-label="'Video ' + name"
           @timeupdate="follow" @seeked="follow" @play="run" @loadedmetadata="ready"></video>
-        <img v-if="heat" class="heat" :src="heat.replace('{time}', time.toFixed(2))" alt="" />
+        <img v-if="heat && hot" class="heat" :src="heat.replace('{time}', time.toFixed(1))" alt="" />
+        <button v-if="heat" type="button" class="button warm" :aria-pressed="String(hot)" @click="toggle_heat">Heat map</button>
       </div>
       <div ref="timeline" class="timeline" role="slider" tabindex="0" aria-label="Timeline" aria-valuemin="0"
         :aria-valuemax="duration.toFixed(1)" :aria-valuenow="time.toFixed(1)" :aria-valuetext="spoken"
@@ -31,7 +32,7 @@ export default {
         </div>
         <div class="lane"><div v-for="label in labels" class="label" :class="label.verdict" :style="span(label)"></div></div>
         <div class="ticks" aria-hidden="true"><span v-for="tick in ticks" :style="{left: percent(tick)}">{{ tickText(tick) }}</span></div>
-        <div v-if="marked" class="marked" :style="span(marked)"></div>
+        <div v-if="shown" class="marked" :style="span(shown)"></div>
         <div class="head" :style="{left: percent(time)}"></div>
         <div v-if="hover !== null" class="hover" :style="{left: percent(hover)}"><span :class="{late: hover > duration / 2}">{{ describe(hover) }}</span></div>
       </div>
@@ -48,14 +49,23 @@ export default {
     loop: Object, // start, end of what is played again and again; or null
     heat: String, // address of the heat map at {time}, laid over the picture; or null
   },
-  data: () => ({ time: 0, hover: null, drag: null, pending: null }),
+  data: () => ({ time: 0, hover: null, drag: null, pending: null, hot: false }),
   computed: {
-    top() {
-      return Math.max(1, ...this.curve.raw, ...this.curve.smoothed);
+    // Scores at the bottom and at the top: the threshold is always within, and a quiet video stays flat.
+    range() {
+      const { raw, smoothed, threshold } = this.curve;
+      const all = threshold === null ? [0, 1] : [...raw, ...smoothed, threshold];
+      const low = all.reduce((a, b) => Math.min(a, b));
+      const high = all.reduce((a, b) => Math.max(a, b));
+      const room = Math.max(0, 0.2 - (high - low)) / 2;
+      return [low - room, high + room];
     },
     ticks() {
       const step = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600].find((one) => this.duration / one <= 8) ?? 7200;
       return Array.from({ length: Math.floor(this.duration / step) + 1 }, (_, index) => index * step);
+    },
+    shown() {
+      return this.drag?.marks ? this.dragged() : this.marked;
     },
     spoken() {
       const index = this.events.findIndex((event) => event.start <= this.time && this.time < event.end);
@@ -88,13 +98,16 @@ export default {
       if (video.paused) video.play().catch(() => {});
       else video.pause();
     },
+    toggle_heat() {
+      this.hot = !this.hot;
+    },
     mark_from_here() {
       const end = this.marked && this.marked.end > this.time ? this.marked.end : this.duration;
-      this.mark(this.time, end);
+      this.$emit("mark", { start: this.time, end });
     },
     mark_to_here() {
       const start = this.marked && this.marked.start < this.time ? this.marked.start : 0;
-      this.mark(start, this.time);
+      this.$emit("mark", { start, end: this.time });
     },
 
     // What the video tells.
@@ -122,21 +135,23 @@ export default {
     },
     press(event) {
       if (event.button) return;
-      this.drag = { x: event.clientX, from: this.at(event), marks: false };
+      this.drag = { x: event.clientX, from: this.at(event), to: this.at(event), marks: false };
       this.$refs.timeline.setPointerCapture(event.pointerId);
     },
     move(event) {
       this.hover = event.pointerType === "mouse" ? this.at(event) : null;
       if (!this.drag) return;
       this.drag.marks ||= Math.abs(event.clientX - this.drag.x) > 5;
-      if (this.drag.marks) this.mark(this.drag.from, this.at(event));
+      this.drag.to = this.at(event);
     },
     release(event) {
-      if (this.drag && !this.drag.marks) this.seek(this.at(event));
+      if (this.drag?.marks) this.$emit("mark", this.dragged());
+      else if (this.drag) this.seek(this.at(event));
       this.drag = null;
     },
-    mark(one, other) {
-      this.$emit("mark", { start: Math.min(one, other), end: Math.max(one, other) });
+    dragged() {
+      const { from, to } = this.drag;
+      return { start: Math.min(from, to), end: Math.max(from, to) };
     },
     key(event) {
       const go = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity }[event.key];
@@ -153,7 +168,8 @@ export default {
       return { left: this.percent(start), width: this.percent(end - start) };
     },
     y(score) {
-      return 98 - (94 * score) / this.top;
+      const [low, high] = this.range;
+      return 96 - (92 * (score - low)) / (high - low);
     },
     path(scores) {
       return this.curve.times

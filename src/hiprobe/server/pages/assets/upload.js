@@ -2,14 +2,14 @@
 export default {
   template: `
     <div class="upload" :class="{over}" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="drop">
-      <button type="button" class="button primary" :disabled="sending !== null" @click="$refs.input.click()">Upload videos</button>
+      <button type="button" class="button" :class="{primary: first}" :disabled="sending !== null" @click="$refs.input.click()">Upload videos</button>
       <input ref="input" type="file" multiple accept="video/*,.mkv,.avi,.ts,.flv" hidden aria-label="Videos to upload" @change="choose" />
       <span v-if="sending !== null" role="status" class="soft">
         <progress max="1" :value="share" aria-label="Upload"></progress>
         {{ sending }}, {{ Math.round(100 * share) }}%
       </span>
     </div>`,
-  props: { address: String },
+  props: { address: String, first: Boolean }, // first: it is the thing to do first
   data: () => ({ sending: null, share: 0, over: false }),
   methods: {
     choose(event) {
