@@ -345,8 +345,11 @@ def test_a_video_with_labels_stays_and_another_is_removed_but_not_its_file(servi
     service.library.remove(calm)
     assert [video.id for video in service.library.list()] == [flash]
     assert (folder / "calm.mp4").exists()
+    # Nothing of it is left to be taken for another video's.
+    assert [job.video_id for job in service.jobs.list()] == [flash]
+    assert service.library.add("calm.mp4").n_events is None
     with pytest.raises(NotFoundError):
-        service.jobs.submit(calm)
+        service.jobs.submit(calm + 1)
 
 
 def test_a_project_can_be_moved(folder: Path, tmp_path: Path) -> None:

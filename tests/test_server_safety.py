@@ -21,7 +21,7 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.features import FeatureStore
 from hiprobe.server.access import Access
 from hiprobe.server.app import create_app
-from hiprobe.server.media import write_h264
+from hiprobe.server.media import plays_as, write_h264
 from hiprobe.server.project import Settings
 from hiprobe.server.safety import AllowedFolders, check_video, safe_name
 from hiprobe.server.service import Service, open_service
@@ -208,6 +208,8 @@ def test_an_upload_that_is_too_large_is_refused_and_leaves_nothing(web: TestClie
 
 def test_other_requests_are_small(web: TestClient) -> None:
     assert web.post(f"{API}/videos", content=b"x" * (1 << 20 | 1)).status_code == 413
+    unannounced = (b"x" * (1 << 18) for _ in range(5))
+    assert web.post(f"{API}/videos", content=unannounced).status_code == 413
 
 
 # Who may come in
@@ -309,6 +311,12 @@ def test_a_video_that_browsers_do_not_play_gets_a_copy_with_the_same_times(web: 
     copy.write_bytes(answer.content)
     assert open_video(copy).frame_times().tolist() == pytest.approx(times, abs=0.002)
     assert web.post(f"{API}/videos", json={"path": "copy.mp4"}).json()["playable"]
+
+
+def test_a_video_whose_clock_starts_late_gets_a_copy_that_starts_at_0(tmp_path: Path) -> None:
+    late = write_video(tmp_path / "late.mp4", 5, times=[3.0, 3.1, 3.2, 3.3, 3.4])
+    info = check_video(late)
+    assert info.start_pts == pytest.approx(3) and plays_as(late, info) is None
 
 
 def test_a_clip_holds_exactly_the_frames_of_its_interval(video: Path, tmp_path: Path) -> None:
