@@ -9,7 +9,7 @@ from nicegui import ui
 from hiprobe.server.pages.frame import attempt
 from hiprobe.server.pages.player import Player
 from hiprobe.server.pages.widgets import Button, Link, Tag, clock, plural
-from hiprobe.server.records import LabelRecord, ReviewedEvent, VideoRecord
+from hiprobe.server.records import LabelRecord, LabelSource, ReviewedEvent, Verdict, VideoRecord
 from hiprobe.server.service import Service
 
 
@@ -111,12 +111,18 @@ class Events:
         await attempt(self._service.labels.withdraw, label_id)
         self._changed()
 
-    async def _label(self, number: int | None, verdict: str, kind: str, source: str) -> None:
+    async def _label(self, number: int | None, verdict: Verdict, kind: str, source: LabelSource) -> None:
         number = self._chosen if number is None else number
-        if 0 <= number < len(self._cards):
-            event, add = self._cards[number].event, self._service.labels.add
-            await attempt(add, self._video.id, event.start, event.end, verdict, kind=kind, source=source)  # type: ignore[arg-type]
-            self._changed()
+        if not 0 <= number < len(self._cards):
+            return
+        event, add = self._cards[number].event, self._service.labels.add
+        before = event.label
+        if before and not kind and before.verdict == verdict:
+            return  # said already
+        added = await attempt(add, self._video.id, event.start, event.end, verdict, kind=kind, source=source)
+        if added and before and (before.start, before.end) == (event.start, event.end):
+            await attempt(self._service.labels.withdraw, before.id)
+        self._changed()
 
     async def _rest_is_normal(self) -> None:
         added = await attempt(self._service.labels.rest_is_normal, self._video.id)
@@ -149,7 +155,7 @@ class _Card:
     def update(self, event: ReviewedEvent) -> None:
         """Show how the event is judged."""
         self.event, label = event, event.label
-        words = "" if label is None else "rejected" if label.verdict == "normal" else f"accepted: {label.kind}"
+        words = "" if label is None else label.kind or "rejected"
         self._verdict.say(words)
         self._buttons["accept"].attribute("aria-pressed", str(bool(label and label.verdict == "abnormal")).lower())
         self._buttons["reject"].attribute("aria-pressed", str(bool(label and label.verdict == "normal")).lower())
