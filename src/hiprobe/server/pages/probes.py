@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import FastAPI
 from nicegui import ui
 
@@ -92,8 +94,8 @@ def _one(service: Service, probe: ProbeRecord) -> None:
         saliency_chart(found)
         _table(found)
     if probe.card:
-        Tag("h2", "Card")
-        ui.markdown(probe.card).classes("prose")
+        # The card's own heading goes below the page's.
+        ui.markdown(re.sub(r"(?m)^#", "##", probe.card)).classes("prose")
 
 
 def _table(found: LayerSaliency) -> None:

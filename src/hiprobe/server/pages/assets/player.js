@@ -112,7 +112,7 @@ export default {
 
     // What the video tells.
     ready() {
-      if (this.pending !== null) this.$refs.video.currentTime = this.pending;
+      if (this.pending !== null && this.$refs.video) this.$refs.video.currentTime = this.pending;
       this.pending = null;
     },
     follow() {
