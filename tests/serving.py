@@ -59,14 +59,12 @@ def choose_yard(service: Service) -> None:
         service.probes.choose(yard.id)
 
 
-@contextmanager
-def client(service: Service, token: str | None = None) -> Iterator[TestClient]:
-    """Speak to the application of a project within this process."""
-    with TestClient(create_app(service, Access(token)), base_url=HOME, follow_redirects=False) as found:
-        yield found
+def client(service: Service, token: str | None = None) -> TestClient:
+    """Speak to the application of a project within this process; NiceGUI is not started, so the pages do not move."""
+    return TestClient(create_app(service, Access(token)), base_url=HOME, follow_redirects=False)
 
 
-def wait_for(ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 20) -> T:
+def wait_for(ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 60) -> T:
     """Ask until the answer is what is wanted."""
     end = time.monotonic() + seconds
     while not wanted(answer := ask()):
@@ -106,7 +104,7 @@ class Server:
         assert self.process.stdout is not None and self.process.stderr is not None
         self.address = self.process.stdout.readline().strip()
         assert self.address, self.process.stderr.read()
-        self.client = httpx.Client(base_url=f"{self.address.rstrip('/')}{API}", timeout=20)
+        self.client = httpx.Client(base_url=f"{self.address.rstrip('/')}{API}", timeout=60)
         wait_for(self._answers, bool)
 
     def get(self, path: str) -> Any:
@@ -122,7 +120,7 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def interrupt(self) -> float:
         """Press Ctrl-C; return the seconds until it was gone."""
