@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from hiprobe.probing import AnyProbe, OneClassProbe, Probe, read_probe
 from hiprobe.server.database import Database
 from hiprobe.server.records import LayerSaliency, ProbeRecord, now
 from hiprobe.server.tables import CalibrationRow, ProbeRow
+
+_log = logging.getLogger(__name__)
 
 _STARTER = "starter:"
 """Before the name of a starter probe, in place of a path; the path of others is relative to the project's folder."""
@@ -52,14 +55,14 @@ class Probes:
                     session.flush()
 
     def list(self) -> tuple[ProbeRecord, ...]:
-        """Return the probes, by name and version. One whose file is gone or damaged is left out."""
+        """Return the probes, by name and version. One whose file is gone or damaged is left out, and logged."""
         records = []
         with self._database.reading() as session:
             for row in session.scalars(select(ProbeRow).order_by(ProbeRow.name, ProbeRow.version)):
                 try:
                     records.append(self._record(session, row))
-                except ProbeError:
-                    continue
+                except ProbeError as error:
+                    _log.warning("%s", error)
         return tuple(records)
 
     def get(self, probe_id: int) -> ProbeRecord:
@@ -125,12 +128,13 @@ class Probes:
         probe = self._load(row)
         starter = self._starters.get(row.path)
         used = session.scalar(select(func.count()).where(CalibrationRow.probe_id == row.id)) or 0
+        source = Path(probe.calibration.source).name  # where it lies is nobody's business
         if starter is not None:
             summary = starter.summary
         elif isinstance(probe, OneClassProbe):
-            summary = f"what is unlike the normal video of {probe.calibration.source}"
+            summary = f"what is unlike the normal video of {source}"
         else:
-            summary = f"{', '.join(probe.calibration.kinds)}; fitted on {probe.calibration.source}"
+            summary = f"{', '.join(probe.calibration.kinds)}; fitted on {source}"
         return ProbeRecord(
             id=row.id,
             name=row.name,

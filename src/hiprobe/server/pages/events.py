@@ -155,8 +155,8 @@ class _Card:
     def update(self, event: ReviewedEvent) -> None:
         """Show how the event is judged."""
         self.event, label = event, event.label
-        words = "" if label is None else label.kind or "rejected"
-        self._verdict.say(words)
+        kind = "" if label is None else label.kind or "rejected"
+        self._verdict.say("accepted" if kind == "anomaly" else kind)
         self._buttons["accept"].attribute("aria-pressed", str(bool(label and label.verdict == "abnormal")).lower())
         self._buttons["reject"].attribute("aria-pressed", str(bool(label and label.verdict == "normal")).lower())
         self._undo.show(label is not None)
