@@ -30,7 +30,7 @@ from hiprobe.probes import load_starter
 from hiprobe.probing import Scorer, fit_scorer
 from hiprobe.probing.adaptation import STRENGTH, adapt_scorer
 
-STRENGTHS = (STRENGTH / 10, STRENGTH, STRENGTH * 10)
+STRENGTHS = (1e-4, STRENGTH, 1e-2)
 LABELLED = (2, 4, 8, 16)
 
 
@@ -142,42 +142,76 @@ def _fitted(clips: Clips, groups: Sequence[str]) -> tuple[Scorer, float]:
     return found.scorer, calibrated_threshold(found.out_of_fold, labels)
 
 
+@dataclass(frozen=True)
+class Draw:
+    """One reviewer: AUC on unseen clips, shares of their segments over the threshold.
+
+    Attributes
+    ----------
+    before, alone : float
+        AUC of the probe as it was, and of a fit to the labels alone; NaN where that is not possible.
+    refits : tuple of float
+        AUC of the refit at each strength.
+    kept : float
+        AUC of the refit at the strength that ships; of the probe as it was where cross-validation, which the reviewer
+        sees, says that the refit is no better.
+    normal, abnormal : tuple of float
+        Shares of normal and of abnormal segments over the threshold, before and after.
+    """
+
+    before: float
+    refits: tuple[float, ...]
+    kept: float
+    alone: float
+    normal: tuple[float, float]
+    abnormal: tuple[float, float]
+
+
 def _table(title: str, split: Split, draws: int) -> None:
     print(f"\n{title}\n")
-    print("| labelled clips | before | " + " | ".join(f"refit, {s:g}" for s in STRENGTHS) + " | worse | labels alone |"
-          " normal segments over the threshold | abnormal ones |")  # fmt: skip
-    print("| --- " * (6 + len(STRENGTHS)) + "|")
+    heads = ["labelled clips", "before", *(f"refit, {strength:g}" for strength in STRENGTHS), "worse"]
+    heads += ["kept by cross-validation", "labels alone", "normal over the threshold", "abnormal over it"]
+    print(f"| {' | '.join(heads)} |\n{'| --- ' * len(heads)}|")
     for number in LABELLED:
         rows = [_draw(split, number, np.random.default_rng(seed)) for seed in range(draws)]
-        before, *after = np.array([row[: 1 + len(STRENGTHS)] for row in rows]).T
-        alone = [row[-1] for row in rows if np.isfinite(row[-1])]
-        shares = np.array([row[1 + len(STRENGTHS) : -1] for row in rows]).mean(axis=0)
-        cells = [f"{number}", f"{before.mean():.3f}", *(f"{aucs.mean():.3f}" for aucs in after)]
-        cells.append(f"{(after[1] < before).sum()} of {draws}")
+        after = np.array([row.refits for row in rows])
+        before = np.array([row.before for row in rows])
+        alone = [row.alone for row in rows if np.isfinite(row.alone)]
+        normal, abnormal = (np.mean([getattr(row, name) for row in rows], axis=0) for name in ("normal", "abnormal"))
+        cells = [f"{number}", f"{before.mean():.3f}", *(f"{auc:.3f}" for auc in after.mean(axis=0))]
+        cells.append(f"{(after[:, STRENGTHS.index(STRENGTH)] < before).sum()} of {draws}")
+        cells.append(f"{np.mean([row.kept for row in rows]):.3f}")
         cells.append(f"{np.mean(alone):.3f} ({len(alone)} of {draws})" if alone else "not possible")
-        cells += [f"{shares[0]:.2f} to {shares[1]:.2f}", f"{shares[2]:.2f} to {shares[3]:.2f}"]
+        cells += [f"{shares[0]:.2f} to {shares[1]:.2f}" for shares in (normal, abnormal)]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _draw(split: Split, number: int, random: np.random.Generator) -> tuple[float, ...]:
-    """Return the AUC before and at each strength; shares over the threshold; the AUC of a fit to the labels alone."""
+def _draw(split: Split, number: int, random: np.random.Generator) -> Draw:
     scorer, threshold, pool, test = split(random)
     while not _both(labelled := [pool[index] for index in random.permutation(len(pool))[:number]]):
         pass
     states, labels = _joined(labelled)
     names = np.repeat([clip.name for clip in labelled], [len(clip.states) for clip in labelled])
     unseen, truth = _joined(test)
-    refits = [adapt_scorer(scorer, states, labels, names, threshold, strength).scorer for strength in STRENGTHS]
-    over = [found.scores(unseen) > threshold for found in (scorer, refits[1])]
+    refits = [adapt_scorer(scorer, states, labels, names, threshold, strength) for strength in STRENGTHS]
+    ships = refits[STRENGTHS.index(STRENGTH)]
+    worse = ships.auc_after is not None and ships.auc_after <= ships.auc_before
     try:
-        alone = roc_auc_score(truth, _fitted(labelled, [clip.name for clip in labelled])[0].scores(unseen))
+        alone = _fitted(labelled, [clip.name for clip in labelled])[0]
     except CalibrationError:
-        alone = np.nan
-    return (
-        *(float(roc_auc_score(truth, found.scores(unseen))) for found in (scorer, *refits)),
-        *(float(found[~truth].mean()) for found in over),
-        *(float(found[truth].mean()) for found in over),
-        float(alone),
+        alone = None
+    old, new = (found.scores(unseen) > threshold for found in (scorer, ships.scorer))
+
+    def auc(found: Scorer) -> float:
+        return float(roc_auc_score(truth, found.scores(unseen)))
+
+    return Draw(
+        auc(scorer),
+        tuple(auc(refit.scorer) for refit in refits),
+        auc(scorer if worse else ships.scorer),
+        auc(alone) if alone else float("nan"),
+        (float(old[~truth].mean()), float(new[~truth].mean())),
+        (float(old[truth].mean()), float(new[truth].mean())),
     )
 
 

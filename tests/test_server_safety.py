@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 pytest.importorskip("nicegui", reason="the server needs hiprobe[serve]")
 
 from fastapi.testclient import TestClient
+from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketDisconnect
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.features import FeatureStore
+from hiprobe.server.access import Access, Guard
 from hiprobe.server.media import plays_as, write_h264
 from hiprobe.server.project import Settings
 from hiprobe.server.safety import AllowedFolders, check_video, safe_name
@@ -212,7 +214,7 @@ def test_other_requests_are_small(web: TestClient) -> None:
 
 def test_the_host_must_be_this_machine_where_there_is_no_token(web: TestClient) -> None:
     assert web.get(f"{API}/videos").status_code == 200
-    for host in ("evil.example", "127.0.0.1.evil.example", "evil.example:8080", "", "localhost.evil.example"):
+    for host in ("evil.example", "127.0.0.1.evil.example", "evil.example:8080", "", "[::1", "localhost.evil.example"):
         assert web.get(f"{API}/videos", headers={"Host": host}).status_code == 403
     for host in ("localhost:8080", "[::1]:8080", "127.0.0.1"):
         assert web.get(f"{API}/videos", headers={"Host": host}).status_code == 200
@@ -225,6 +227,7 @@ def test_the_host_must_be_this_machine_where_there_is_no_token(web: TestClient) 
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
         {"Origin": ""},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
@@ -240,12 +243,19 @@ def test_pages_of_other_sites_change_nothing(web: TestClient, guarded: TestClien
 
 
 def test_answers_carry_no_cors_and_may_not_be_framed(web: TestClient) -> None:
-    answer = web.get(f"{API}/videos", headers={"Origin": "http://evil.example"})
-    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert web.get(f"{API}/videos", headers={"Origin": "http://evil.example"}).status_code == 403
+    answer = web.get(f"{API}/videos", headers={"Sec-Fetch-Site": "cross-site"})  # a link
+    assert answer.status_code == 200
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     preflight = web.options(f"{API}/videos", headers={"Access-Control-Request-Method": "POST"})
     assert preflight.is_client_error and not [name for name in preflight.headers if name.startswith("access-control")]
+
+
+def test_what_lets_other_sites_read_an_answer_is_taken_off_it() -> None:
+    open_to_all = PlainTextResponse("secret", headers={"Access-Control-Allow-Origin": "*"})
+    answer = TestClient(Guard(open_to_all, Access(), 1), base_url=HOME).get("/")
+    assert answer.text == "secret" and "access-control-allow-origin" not in answer.headers
 
 
 def test_without_the_token_nothing_is_answered(guarded: TestClient) -> None:

@@ -2,7 +2,7 @@
 
 On this machine alone, no token is asked for; then the ``Host`` must be this machine, so that a web site cannot reach
 the server through a name of its own that it lets point here (DNS rebinding). With a token, it comes as a bearer token
-or as a cookie that other sites' requests do not carry. What changes something must not come from another site's page.
+or as a cookie that other sites' requests do not carry. Nothing may come from another site's page, but for a link.
 """
 
 from __future__ import annotations
@@ -113,13 +113,14 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
-        if self._access.token is None and urlsplit(f"//{host}").hostname not in LOOPBACK:
+        if self._access.token is None and _split(f"//{host}")[0] not in LOOPBACK:
             return _error(403, f"{host!r}: this server answers to localhost only; open http://127.0.0.1 at its port.")
-        if scope["type"] == "websocket" or scope["method"] not in _SAFE:
-            origin = headers.get("origin")
-            foreign = origin is not None and urlsplit(origin).netloc != host
-            if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-                return _error(403, "The request comes from a page of another site; use the server's own page.")
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        foreign = origin is not None and _split(origin)[1] != host
+        # A link on another site may lead here; more than that it may not.
+        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
+        if foreign or (changes and site not in ("same-origin", "none")):
+            return _error(403, "The request comes from a page of another site; use the server's own page.")
         if scope["type"] == "http":
             length = headers.get("content-length", "0")
             if not length.isdecimal() or int(length) > self._most(scope):
@@ -158,6 +159,15 @@ class Guard:
         return _error(401, "Send the server's token, as `Authorization: Bearer TOKEN`.", {"WWW-Authenticate": "Bearer"})
 
 
+def _split(address: str) -> tuple[str | None, str]:
+    """Return the host of an address, and it with the port as written; (None, "") of what is no address."""
+    try:
+        parts = urlsplit(address)
+        return parts.hostname, parts.netloc
+    except ValueError:
+        return None, ""
+
+
 def _held_to(receive: Receive, most: int) -> Receive:
     """Return a receiver that ends a request whose body is too large, whatever its head says."""
     size = 0
@@ -177,6 +187,8 @@ def _with_headers(send: Send) -> Send:
     async def extended(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            for name in [name for name in headers if name.startswith("access-control-")]:
+                del headers[name]  # socket.io lets every site read its answers
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
         await send(message)
