@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from hiprobe.errors import OutputError, TooLargeError
+from hiprobe.errors import OutputError, TooLargeError, VideoError
 from hiprobe.server.library import Library
 from hiprobe.server.project import Settings
 from hiprobe.server.records import VideoRecord
@@ -65,7 +65,10 @@ class Uploads:
             temporary.unlink(missing_ok=True)
 
     def _take(self, temporary: Path, name: str) -> VideoRecord:
-        check_video(temporary)
+        try:
+            check_video(temporary)
+        except VideoError as error:  # it knows the file by the name that it has for now
+            raise VideoError(str(error).replace(str(temporary), name).replace(temporary.name, name)) from error
         place = self._free(name)
         temporary.replace(place)
         return self._library.add(place, uploaded=True)

@@ -47,7 +47,7 @@ class Adding:
                 with Tag("p"):
                     Tag("span", "No video at hand? ")
                     Button("Add a sample video", self._sample)
-            with Tag("div", classes="row"):
+            with Tag("div", classes="line"):
                 self._upload = Upload(UPLOADS, changed)
                 self._path = ui.input("Path in the project's folder, or of another allowed one")
                 self._path.props("dense outlined").classes("path").on("keydown.enter", self._add)

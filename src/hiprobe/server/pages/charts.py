@@ -32,7 +32,7 @@ def saliency_chart(found: LayerSaliency) -> None:
     mark = {"silent": True, "symbol": "none", "label": {"formatter": "l*", **_TEXT}, "data": [{"xAxis": found.layer}]}
     for name, values, colour, dash in (
         ("S", found.combined, "var(--accent)", "solid"),
-        ("cross-validated AUC", found.cv_auc, "var(--ink)", "solid"),
+        ("AUC", found.cv_auc, "var(--ink)", "solid"),
         ("silhouette", found.silhouette, "var(--soft)", "dotted"),
         ("stability", found.stability, "var(--soft)", "dashed"),
     ):

@@ -39,7 +39,7 @@ class Events:
         Tag("h2", "Labels")
         self._no_label = Tag("p", "None yet. Judge an event, or mark an interval on the timeline.", "soft")
         self._labels = Tag("ul", classes="labels")
-        with Tag("div", classes="row"):
+        with Tag("div", classes="line"):
             self._rest = Button("The rest is normal", self._rest_is_normal)
             self._refit = Link("Refit", "/refit", "button")
         self._rest.attribute("title", "Labels as normal what no label covers, once you have watched the whole video")
@@ -98,7 +98,7 @@ class Events:
             Tag("h2", "What is it?")
             kind = ui.input("Kind of anomaly").props("dense outlined autofocus maxlength=80")
             kind.on("keydown.enter", lambda: dialog.submit(kind.value))
-            with Tag("div", classes="row"):
+            with Tag("div", classes="line"):
                 Button("Relabel", lambda: dialog.submit(kind.value), "primary")
                 Button("Cancel", lambda: dialog.submit(None))
         answer = await dialog
@@ -141,7 +141,7 @@ class _Card:
                 Tag("span", f"peak {event.peak:.2f}", "soft")
                 self._verdict = Tag("span", "", "verdict")
             self._text = Tag("p", event.explanation)
-            with Tag("div", classes="row"):
+            with Tag("div", classes="line"):
                 accept = Button("Accept", lambda: events.accept(number))
                 reject = Button("Reject", lambda: events.reject(number))
                 relabel = Button("Relabel", lambda: events.relabel(number))

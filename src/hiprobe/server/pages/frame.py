@@ -93,7 +93,8 @@ def frame(service: Service, title: str, place: str, keys: Sequence[Key] = ()) ->
 
 def tell(problem: object) -> None:
     """Show what went wrong, until somebody has read it."""
-    ui.notify(str(problem), type="negative", position="top", timeout=10_000, close_button="Close", multi_line=True)
+    close = [{"label": "Close", "color": "white", "noCaps": True}]
+    ui.notify(str(problem), type="negative", position="top", timeout=10_000, actions=close, multi_line=True)
 
 
 async def attempt(verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:

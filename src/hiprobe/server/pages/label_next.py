@@ -48,7 +48,7 @@ class _Next:
             Link("Refit", "/refit", "button")
         Tag("p", "These segments are nearest to the threshold: their labels teach the probe most.", "soft")
         self._place = Tag("div", classes="queue")
-        with Tag("div", classes="row") as self._answers:  # made once: what has the focus keeps it
+        with Tag("div", classes="line") as self._answers:  # made once: what has the focus keeps it
             Button("Abnormal", lambda: self._label("abnormal"))
             Button("Normal", lambda: self._label("normal"))
             Button("Skip", self._skip, "quiet")

@@ -156,7 +156,7 @@ class _Row:
             Tag("h2", "Remove this video?")
             kept = "The uploaded file is deleted." if self._video.uploaded else "The file itself stays where it is."
             Tag("p", f"{self._video.name} leaves the library, with what was found in it. {kept}")
-            with Tag("div", classes="row"):
+            with Tag("div", classes="line"):
                 Button("Remove", lambda: dialog.submit(True), "primary")
                 Button("Keep", lambda: dialog.submit(False))
         if await dialog:

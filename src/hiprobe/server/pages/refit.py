@@ -117,7 +117,7 @@ class _Refit:
             Tag("p", "AUC on labelled segments; after the refit, cross-validated over videos.", "soft")
             for note in probe.notes:
                 Tag("p", note, "soft")
-            with Tag("div", classes="row"):
+            with Tag("div", classes="line"):
                 Button("Keep", lambda: self._keep(probe.id), "primary", f"Keep {probe_name(probe)}")
                 Button("Roll back", lambda: self._roll_back(probe.id), name=f"Roll back {probe_name(probe)}")
             with Tag("div", classes="curves"):
