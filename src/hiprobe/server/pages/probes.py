@@ -90,7 +90,9 @@ def _one(service: Service, probe: ProbeRecord) -> None:
         Tag("p", str(error), "soft")
     else:
         said = f"Of {plural(len(found.layers), 'layer')}, the probe reads layer {found.layer}. "
-        Tag("p", f"{said}S combines D_KL, LDR and H; cross-validated AUC and the others are reported beside it.", "soft")
+        Tag(
+            "p", f"{said}S combines D_KL, LDR and H; cross-validated AUC and the others are reported beside it.", "soft"
+        )
         saliency_chart(found)
         _table(found)
     if probe.card:
