@@ -19,6 +19,18 @@ class UsageError(HiProbeError):
     exit_code = 2
 
 
+class NotFoundError(UsageError):
+    """A number that names nothing in a project: no such video, job, label, probe or result."""
+
+
+class LimitError(UsageError):
+    """More was asked of a server than it takes at a time."""
+
+
+class TooLargeError(UsageError):
+    """An upload of more bytes than a server takes."""
+
+
 class ManifestError(UsageError):
     """A manifest, or a folder used as one, that cannot be read as labels."""
 

@@ -16,6 +16,7 @@ from hiprobe.cli.models import models
 from hiprobe.cli.options import state
 from hiprobe.cli.probes import probes
 from hiprobe.cli.report import report
+from hiprobe.cli.serve import serve
 from hiprobe.cli.study import study
 from hiprobe.errors import HiProbeError
 from hiprobe.version import __version__
@@ -36,6 +37,7 @@ app.command()(probes)
 app.add_typer(models, name="models")
 app.command()(study)
 app.add_typer(datasets, name="datasets")
+app.command()(serve)
 app.command()(demo)
 
 

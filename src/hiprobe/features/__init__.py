@@ -8,7 +8,15 @@
     features.states                                    # (segments, layers, D) float32
 """
 
-from hiprobe.features.engine import Failure, Progress, extract, extract_all, extract_each, raise_failures
+from hiprobe.features.engine import (
+    Failure,
+    Progress,
+    extract,
+    extract_all,
+    extract_each,
+    raise_failures,
+    stored_features,
+)
 from hiprobe.features.store import Features, FeatureSpec, FeatureStore
 
 __all__ = [
@@ -21,4 +29,5 @@ __all__ = [
     "extract_all",
     "extract_each",
     "raise_failures",
+    "stored_features",
 ]

@@ -141,8 +141,36 @@ def raise_failures(failures: Sequence[Failure], remedy: str) -> None:
     raise error
 
 
+def stored_features(
+    store: FeatureStore, path: Path, spec: FeatureSpec, layers: int, fps: float | None = None
+) -> Features | None:
+    """Return the features of a video that a run has stored, cut out of those of all layers if need be.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        Where the run kept them.
+    path, spec, fps
+        As for :func:`extract`.
+    layers : int
+        L, the number of the backbone's decoder blocks.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be read.
+    FeatureError
+        If the stored file is damaged.
+    """
+    return _find(store, path, _identity(path, fps), spec, layers)
+
+
+def _identity(path: Path, fps: float | None) -> str:
+    # The same images at another frame rate are another video.
+    return video_identity(path) + (f"@{fps:g}" if fps else "")
+
+
 def _find(store: FeatureStore, path: Path, identity: str, spec: FeatureSpec, layers: int) -> Features | None:
-    """Return the stored features of a video, cut out of those of all layers if need be."""
     found = store.find(path, identity, spec)
     if found is not None:
         return found
@@ -259,8 +287,7 @@ class _Run:
 
     def _read_one(self, index: int, path: Path, fps: float | None) -> Iterator[_Opened | _Piece | _Ended]:
         video = open_video(path, fps=fps)
-        # The same images at another frame rate are another video.
-        identity = video_identity(path) + (f"@{fps:g}" if fps else "")
+        identity = _identity(path, fps)
         found = _find(self._store, path, identity, self._spec, self._backbone.info.layers) if self._store else None
         if found is not None:
             yield _Ended(index, found)

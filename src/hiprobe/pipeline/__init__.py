@@ -1,9 +1,10 @@
-"""The verbs: ``fit`` and ``fit_normal`` make a probe, ``detect`` finds events, ``evaluate`` measures them."""
+"""The verbs: ``fit`` and ``fit_normal`` make a probe, ``refit`` adapts it, ``detect`` and ``evaluate`` use it."""
 
 from hiprobe.pipeline.detect import DetectedEvent, Detection, SegmentScore, detect, detect_all
 from hiprobe.pipeline.evaluate import evaluate_manifest, evaluate_scores
 from hiprobe.pipeline.fit import DEFAULT_PROMPT, FitResult, fit
 from hiprobe.pipeline.fit_normal import FitNormalResult, fit_normal
+from hiprobe.pipeline.refit import RefitResult, refit
 
 __all__ = [
     "DEFAULT_PROMPT",
@@ -11,6 +12,7 @@ __all__ = [
     "Detection",
     "FitNormalResult",
     "FitResult",
+    "RefitResult",
     "SegmentScore",
     "detect",
     "detect_all",
@@ -18,4 +20,5 @@ __all__ = [
     "evaluate_scores",
     "fit",
     "fit_normal",
+    "refit",
 ]

@@ -7,7 +7,7 @@ pixels. H.264 in yuv420p has even sides; the last row or column of an odd one is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -113,18 +113,33 @@ class Clip:
     path: Path
 
 
-def write_clip(video: Video, start: float, end: float, path: Path) -> tuple[float, float]:
+def write_clip(
+    video: Video, start: float, end: float, path: Path, check: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
     """Write part of a video, as :func:`write_clips` writes several.
+
+    Parameters
+    ----------
+    video : Video
+        What :func:`hiprobe.video.open_video` returns.
+    start, end : float
+        Seconds from its first frame.
+    path : Path
+        Where to.
+    check : callable
+        Called at every frame: what it raises ends the writing, and nothing is left of the file.
 
     Returns
     -------
     tuple of float
         Where the clip really begins and ends, in seconds from the video's first frame.
     """
-    return write_clips(video, [Clip(start, end, Path(path))])[0]
+    return write_clips(video, [Clip(start, end, Path(path))], check)[0]
 
 
-def write_clips(video: Video, clips: Sequence[Clip]) -> list[tuple[float, float]]:
+def write_clips(
+    video: Video, clips: Sequence[Clip], check: Callable[[], None] = lambda: None
+) -> list[tuple[float, float]]:
     """Write parts of a video, with their sound, as MP4 files that browsers play; the video is decoded once.
 
     The first frame of a clip is the one on display at its start, the last the last that begins before its end; each is
@@ -136,6 +151,8 @@ def write_clips(video: Video, clips: Sequence[Clip]) -> list[tuple[float, float]
         What :func:`hiprobe.video.open_video` returns.
     clips : sequence of Clip
         In any order; they may overlap.
+    check : callable
+        Called at every frame: what it raises ends the writing.
 
     Returns
     -------
@@ -163,6 +180,7 @@ def write_clips(video: Video, clips: Sequence[Clip]) -> list[tuple[float, float]
     opened: list[tuple[_Plan, Mp4, ExitStack]] = []
     with ExitStack() as stack, closing(shown_pictures(video, wanted)) as pictures:
         for picture, until in pictures if plans else ():
+            check()
             while waiting and waiting[0].begin <= picture.time + _SAME_INSTANT:
                 plan, own = waiting.popleft(), stack.enter_context(ExitStack())
                 sound = SoundTrack.of(video, plan.begin, plan.end)

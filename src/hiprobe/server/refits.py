@@ -1,0 +1,272 @@
+"""Refitting from labels, in seconds: hidden states are kept, so no model runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hiprobe.backbones import Backbone
+from hiprobe.errors import FeatureError, UsageError, VideoError
+from hiprobe.features import Features, FeatureStore, stored_features
+from hiprobe.pipeline import Detection, detect, refit
+from hiprobe.pipeline.detect import detection_reading, score
+from hiprobe.probing import AnyProbe, Probe
+from hiprobe.server.database import Database
+from hiprobe.server.labels import held_labels, segment_verdicts
+from hiprobe.server.library import Library
+from hiprobe.server.probes import Probes, current_row, find_probe, make_current
+from hiprobe.server.project import Settings
+from hiprobe.server.records import Comparison, Curve, LabelRecord, ProbeRecord, now
+from hiprobe.server.results import keep_result, stored_detection
+from hiprobe.server.tables import CalibrationRow, ProbeRow, ResultRow
+
+
+class Refits:
+    """Makes versions of the current probe from the labels, to be kept or rolled back.
+
+    Each starts anew from the probe that was given, with all labels that hold: so none counts twice, and one that was
+    withdrawn counts no more. The layer stays, as its hidden states are what detection has kept.
+
+    Parameters
+    ----------
+    database, library, probes
+        Of the project.
+    backbone : Backbone
+        Asked for its facts only.
+    store : FeatureStore
+        Where detection keeps hidden states.
+    settings : Settings
+        Where probe files are written.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        library: Library,
+        probes: Probes,
+        backbone: Backbone,
+        store: FeatureStore,
+        settings: Settings,
+    ) -> None:
+        self._database, self._library, self._probes = database, library, probes
+        self._backbone, self._store, self._settings = backbone, store, settings
+        self._turn = threading.Lock()
+
+    def refit(self) -> Comparison:
+        """Fit a candidate to the labels that hold, and compare it with the current probe.
+
+        Raises
+        ------
+        CalibrationError
+            If the labels on videos whose hidden states are kept are not of both classes.
+        UsageError
+            If the current probe was fitted on normal video alone, or is for another backbone.
+        """
+        with self._turn:
+            before = self._probes.current()
+            base = self._base(before)
+            with self._database.reading() as session:
+                labels = held_labels(session)
+            videos, notes = self._labelled(base, labels)
+            features = [item for _, item in videos]
+            used = [label for label in labels if label.video_id in dict(videos)]
+            verdicts = _verdicts(videos, used)
+            found = refit(base, features, verdicts, f"{len(used)} labels of {self._settings.folder.resolve().name}")
+            notes += _notes(found.scorer.auc_after)
+            number = self._enter(before, used, found.probe, found.scorer.auc_before, found.scorer.auc_after, notes)
+        return self.compare(number)
+
+    def compare(self, probe_id: int) -> Comparison:
+        """Compare a refit with the probe that was current before it, on the videos whose labels it was fitted with.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no probe of this id.
+        UsageError
+            If it is no refit.
+        """
+        after = self._probes.get(probe_id)
+        if after.before_id is None:
+            raise UsageError(f"{after.name}: was given, not refitted; there is nothing to compare it with.")
+        before = self._probes.get(after.before_id)
+        old, new = self._probes.load(before.id), self._probes.load(after.id)
+        with self._database.reading() as session:
+            used = select(CalibrationRow.label_id).where(CalibrationRow.probe_id == probe_id)
+            wanted = set(session.scalars(used))
+            labels = [label for label in held_labels(session, withdrawn=True) if label.id in wanted]
+        videos, _ = self._labelled(new, labels)
+        return Comparison(after, before, tuple(self._curve(number, item, old, new) for number, item in videos))
+
+    def keep(self, probe_id: int) -> ProbeRecord:
+        """Make a candidate the current probe; what the probe before it had looked at is scored anew.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no probe of this id.
+        UsageError
+            If it is no candidate.
+        """
+        with self._turn:
+            after = self._probes.get(probe_id)
+            if after.state != "candidate" or after.before_id is None:
+                raise UsageError(f"{after.name} {after.version}: is {after.state}, not a candidate; refit first.")
+            with self._database.reading() as session:
+                rows = session.scalars(select(ResultRow).where(ResultRow.probe_id == after.before_id)).all()
+            probe = self._probes.load(probe_id)
+            scored = [(row.video_id, self._rescored(row, probe)) for row in rows]
+            with self._database.writing() as session:
+                row = find_probe(session, probe_id)
+                row.state = "kept"
+                make_current(session, row)
+                for number, found in scored:
+                    if found is not None:
+                        keep_result(session, number, probe_id, found)
+        return self._probes.get(probe_id)
+
+    def roll_back(self, probe_id: int) -> ProbeRecord:
+        """Drop a refit; if it is the current probe, go back to the one before it. Return the current probe.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no probe of this id.
+        UsageError
+            If it is no refit.
+        """
+        with self._turn, self._database.writing() as session:
+            row = find_probe(session, probe_id)
+            if row.before_id is None:
+                raise UsageError(f"{row.name}: was given, not refitted; there is nothing to go back to.")
+            was_current = current_row(session).id == row.id
+            row.state = "rolled back"
+            if was_current:
+                make_current(session, _kept_before(session, row))
+        return self._probes.current()
+
+    def _base(self, before: ProbeRecord) -> Probe:
+        base = self._probes.load(before.base_id or before.id)
+        if not isinstance(base, Probe):
+            raise UsageError(
+                f"{before.name}: was fitted on normal video alone, so labels cannot refit it; choose another."
+            )
+        if not before.fits:
+            raise UsageError(f"{before.name}: is a probe of another backbone than the server's; choose another.")
+        return base
+
+    def _labelled(self, probe: AnyProbe, labels: Sequence[LabelRecord]) -> tuple[list[tuple[int, Features]], list[str]]:
+        """Return the labelled videos whose hidden states are kept, by id, and sentences on those left out."""
+        videos, notes = [], []
+        for number in sorted({label.video_id for label in labels}):
+            try:
+                features = self._features(number, probe)
+            except (VideoError, FeatureError, UsageError) as error:
+                notes.append(f"Left out: {error}")
+                continue
+            if features is None:
+                notes.append(f"Left out: {self._library.get(number).name} was never detected on with this probe.")
+            else:
+                videos.append((number, features))
+        return videos, notes
+
+    def _features(self, video_id: int, probe: AnyProbe) -> Features | None:
+        path, fps = self._library.open(video_id)
+        _, spec = detection_reading(probe, self._backbone)
+        return stored_features(self._store, path, spec, self._backbone.info.layers, fps)
+
+    def _curve(self, video_id: int, features: Features, old: AnyProbe, new: AnyProbe) -> Curve:
+        before, threshold_before, _ = score(features, old, old.localize)
+        after, threshold_after, _ = score(features, new, new.localize)
+        return Curve(
+            video_id,
+            self._library.get(video_id).name,
+            tuple(features.centres.tolist()),
+            tuple(segment.smoothed for segment in before),
+            tuple(segment.smoothed for segment in after),
+            threshold_before,
+            threshold_after,
+        )
+
+    def _rescored(self, row: ResultRow, probe: AnyProbe) -> Detection | None:
+        """Detect anew on hidden states that are kept; None where they, or the video, are gone."""
+        try:
+            if self._features(row.video_id, probe) is None:
+                return None
+            path, fps = self._library.open(row.video_id)
+            found = detect(path, probe, self._backbone, store=self._store, fps=fps)
+        except (VideoError, FeatureError, UsageError):
+            return None
+        # Texts are of moments, not of scores: those of moments that are within an event again still hold.
+        texts = [item.explanation for item in stored_detection(row).events if item.explanation]
+        events = [
+            replace(
+                item,
+                explanation=next(
+                    (t for t in texts if item.event.start <= (t.start + t.end) / 2 <= item.event.end), None
+                ),
+            )
+            for item in found.events
+        ]
+        return replace(found, events=tuple(events))
+
+    def _enter(
+        self,
+        before: ProbeRecord,
+        labels: Sequence[LabelRecord],
+        probe: Probe,
+        auc_before: float | None,
+        auc_after: float | None,
+        notes: Sequence[str],
+    ) -> int:
+        """Write the probe file, then the row that names it: a kill in between leaves a file that nobody names."""
+        with self._database.reading() as session:
+            highest = select(func.max(ProbeRow.version)).where(ProbeRow.name == before.name)
+            version = (session.scalar(highest) or 0) + 1
+        path = self._settings.state / "probes" / f"{before.base_id or before.id}-{version}.probe"
+        probe.save(path)
+        with self._database.writing() as session:
+            row = ProbeRow(
+                name=before.name,
+                version=version,
+                path=str(path.relative_to(self._settings.folder)),
+                state="candidate",
+                base_id=before.base_id or before.id,
+                before_id=before.id,
+                auc_before=auc_before,
+                auc_after=auc_after,
+                notes="\n".join(notes),
+                created=now(),
+            )
+            session.add(row)
+            session.flush()
+            session.add_all(CalibrationRow(probe_id=row.id, label_id=label.id) for label in labels)
+            return row.id
+
+
+def _verdicts(videos: Sequence[tuple[int, Features]], labels: Sequence[LabelRecord]) -> list[NDArray[np.int8]]:
+    return [
+        segment_verdicts([label for label in labels if label.video_id == number], item.starts, item.ends)
+        for number, item in videos
+    ]
+
+
+def _notes(auc_after: float | None) -> list[str]:
+    if auc_after is None:
+        return ["There is no cross-validated AUC: it needs two videos with abnormal labels, and two with normal ones."]
+    return []
+
+
+def _kept_before(session: Session, row: ProbeRow) -> ProbeRow:
+    """Return the nearest probe before a refit that was not rolled back."""
+    while row.before_id is not None:
+        row = find_probe(session, row.before_id)
+        if row.state in ("given", "kept"):
+            break
+    return row

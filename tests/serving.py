@@ -1,0 +1,161 @@
+"""A project with a probe and a video, served from a process of its own or from within a test, on a fake backbone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import numpy as np
+from fastapi.testclient import TestClient
+from numpy.typing import NDArray
+
+from hiprobe.backbones import Pooling
+from hiprobe.features import FeatureStore
+from hiprobe.pipeline import fit
+from hiprobe.server.access import Access
+from hiprobe.server.app import create_app
+from hiprobe.server.project import Settings
+from hiprobe.server.running import serve
+from hiprobe.server.service import Service, open_service
+from tests.fakes import FakeBackbone, bright_video, write_calibration
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[1]
+HOME = "http://127.0.0.1"
+API = "/api/v1"
+
+
+def make_project(folder: Path, calibration: Path) -> Path:
+    """Make a project with a probe, ``yard``, and two videos: ``flash.mp4``, bright from 12 to 17 s, and a calm one."""
+    folder.mkdir()
+    fit(write_calibration(calibration), FakeBackbone()).probe.save(folder / "yard.probe")
+    bright_video(folder / "flash.mp4", 30, (12, 17), seed=1)
+    bright_video(folder / "calm.mp4", 20, seed=2)
+    return folder
+
+
+@contextmanager
+def opened(folder: Path, backbone: FakeBackbone | None = None, **settings: Any) -> Iterator[Service]:
+    """Open a project whose current probe is ``yard``."""
+    store = FeatureStore(folder / ".hiprobe" / "features")
+    with open_service(Settings(folder, **settings), backbone or FakeBackbone(), store) as service:
+        choose_yard(service)
+        yield service
+
+
+def choose_yard(service: Service) -> None:
+    """Make ``yard`` current, unless it or a version of it is."""
+    if service.probes.current().name != "yard":
+        (yard,) = [probe for probe in service.probes.list() if probe.name == "yard"]
+        service.probes.choose(yard.id)
+
+
+def client(service: Service, token: str | None = None) -> TestClient:
+    """Speak to the application of a project within this process; NiceGUI is not started, so the pages do not move."""
+    return TestClient(create_app(service, Access(token)), base_url=HOME, follow_redirects=False)
+
+
+def wait_for(ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 60) -> T:
+    """Ask until the answer is what is wanted."""
+    end = time.monotonic() + seconds
+    while not wanted(answer := ask()):
+        assert time.monotonic() < end, f"still {answer!r} after {seconds} s"
+        time.sleep(0.02)
+    return answer
+
+
+class SlowBackbone(FakeBackbone):
+    """Takes its time with every batch, so that a job can be caught in the middle."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def hidden_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        time.sleep(self._seconds)
+        return super().hidden_states(frames, prompt, layers, pooling, seconds)
+
+
+class Server:
+    """A server in a process of its own."""
+
+    def __init__(self, folder: Path, seconds_per_batch: float = 0.0) -> None:
+        words = [sys.executable, "-m", "tests.serving", str(folder), str(seconds_per_batch)]
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        )
+        assert self.process.stdout is not None and self.process.stderr is not None
+        self.address = self.process.stdout.readline().strip()
+        assert self.address, self.process.stderr.read()
+        self.client = httpx.Client(base_url=f"{self.address.rstrip('/')}{API}", timeout=60)
+        wait_for(self._answers, bool)
+
+    def get(self, path: str) -> Any:
+        answer = self.client.get(path)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def post(self, path: str, json: Any = None) -> Any:
+        answer = self.client.post(path, json=json)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(60)
+
+    def interrupt(self) -> float:
+        """Press Ctrl-C; return the seconds until it was gone."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        return time.monotonic() - began
+
+    def _answers(self) -> bool:
+        try:
+            return self.client.get("/jobs").is_success
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def running(folder: Path, seconds_per_batch: float = 0.0) -> Iterator[Server]:
+    """Run a server until the block ends."""
+    server = Server(folder, seconds_per_batch)
+    try:
+        yield server
+    finally:
+        server.client.close()
+        server.kill()
+
+
+def _main() -> None:
+    folder = Path(sys.argv[1])
+    store = FeatureStore(folder / ".hiprobe" / "features")
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    serve(Settings(folder), SlowBackbone(float(sys.argv[2])), store, "127.0.0.1", 0, None, say)
+
+
+if __name__ == "__main__":
+    _main()
