@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("nicegui", reason="the server needs hiprobe[serve]")
 
-from tests.serving import Server, make_project, running, wait_for
+from hiprobe.errors import UsageError
+from tests.serving import Server, make_project, opened, running, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,6 @@ def test_ctrl_c_ends_it_at_once_and_the_job_goes_on_later(folder: Path) -> None:
         assert done(server, job)["state"] == "done"
 
 
-def test_a_second_server_on_the_folder_says_so(folder: Path) -> None:
-    with running(folder), pytest.raises(AssertionError, match="another server is running on this project"):
-        Server(folder)
+def test_a_folder_that_another_process_serves_is_refused(folder: Path) -> None:
+    with running(folder), pytest.raises(UsageError, match="another server is running on this project"), opened(folder):
+        pass
