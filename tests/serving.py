@@ -25,7 +25,7 @@ from hiprobe.server.app import create_app
 from hiprobe.server.project import Settings
 from hiprobe.server.running import serve
 from hiprobe.server.service import Service, open_service
-from tests.fakes import FakeBackbone, bright_video, write_calibration
+from tests.fakes import FakeBackbone, FakePlacedBackbone, bright_video, write_calibration
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ API = "/api/v1"
 def make_project(folder: Path, calibration: Path) -> Path:
     """Make a project with a probe, ``yard``, and two videos: ``flash.mp4``, bright from 12 to 17 s, and a calm one."""
     folder.mkdir()
-    fit(write_calibration(calibration), FakeBackbone()).probe.save(folder / "yard.probe")
+    fit(write_calibration(calibration), FakePlacedBackbone()).probe.save(folder / "yard.probe")
     bright_video(folder / "flash.mp4", 30, (12, 17), seed=1)
     bright_video(folder / "calm.mp4", 20, seed=2)
     return folder
@@ -47,7 +47,7 @@ def make_project(folder: Path, calibration: Path) -> Path:
 def opened(folder: Path, backbone: FakeBackbone | None = None, **settings: Any) -> Iterator[Service]:
     """Open a project whose current probe is ``yard``."""
     store = FeatureStore(folder / ".hiprobe" / "features")
-    with open_service(Settings(folder, **settings), backbone or FakeBackbone(), store) as service:
+    with open_service(Settings(folder, **settings), backbone or FakePlacedBackbone(), store) as service:
         choose_yard(service)
         yield service
 
@@ -73,7 +73,7 @@ def wait_for(ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float =
     return answer
 
 
-class SlowBackbone(FakeBackbone):
+class SlowBackbone(FakePlacedBackbone):
     """Takes its time with every batch, so that a job can be caught in the middle."""
 
     def __init__(self, seconds: float) -> None:

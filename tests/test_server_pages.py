@@ -107,6 +107,12 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
         assert at(page) == pytest.approx(16, abs=0.2)
         assert "in event 1" in (timeline.get_attribute("aria-valuetext") or "")
 
+        # See where in the picture it is.
+        page.keyboard.press("h")
+        page.wait_for_function("document.querySelector('img.heat')?.naturalHeight > 0")
+        page.get_by_role("button", name="Heat map").click()
+        page.locator("img.heat").wait_for(state="detached")
+
         # Reject the event by its key; in a field, the same key is a letter.
         page.get_by_role("heading", level=1).click()
         page.keyboard.press("n")

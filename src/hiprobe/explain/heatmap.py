@@ -80,10 +80,17 @@ def blend(
     -------
     ndarray of uint8, shape (H, W, 3)
     """
-    height, width = picture.shape[:2]
+    laid = veil(heat, (picture.shape[0], picture.shape[1]), low, high, strength).astype(np.float32)
+    share = laid[..., 3:] / 255
+    return (picture * (1 - share) + laid[..., :3] * share).round().astype(np.uint8)
+
+
+def veil(
+    heat: NDArray[np.floating], size: tuple[int, int], low: float, high: float, strength: float = 0.5
+) -> NDArray[np.uint8]:
+    """Draw what :func:`blend` lays over a picture of ``size`` (height, width): uint8 (H, W, 4), RGB and opacity."""
     level = np.clip((np.asarray(heat, np.float32) - low) / max(high - low, 1e-9), 0, 1)
-    level = np.asarray(Image.fromarray(level).resize((width, height), Image.Resampling.BILINEAR))[..., None]
+    level = np.asarray(Image.fromarray(level).resize((size[1], size[0]), Image.Resampling.BILINEAR))[..., None]
     # Red stays full; green falls with heat: yellow, orange, red. Blue is none.
-    colour = np.concatenate([np.full_like(level, 255), 220 * (1 - level), np.zeros_like(level)], axis=2)
-    share = strength * level
-    return (picture * (1 - share) + colour * share).round().astype(np.uint8)
+    parts = [np.full_like(level, 255), 220 * (1 - level), np.zeros_like(level), 255 * strength * level]
+    return np.concatenate(parts, axis=2).round().astype(np.uint8)

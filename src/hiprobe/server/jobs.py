@@ -6,17 +6,21 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Select, func, select, update
 
-from hiprobe.backbones import Backbone
+from hiprobe.backbones import Backbone, PlacedStates, Pooling
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.errors import HiProbeError, LimitError, NotFoundError, UsageError
+from hiprobe.explain import HeatMap
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import Detection, detect
+from hiprobe.probing import AnyProbe
 from hiprobe.server.database import Database
 from hiprobe.server.library import Library, find_video
 from hiprobe.server.probes import Probes
@@ -38,7 +42,7 @@ class _StoppedError(Exception):
 
 
 class _Watched(Deferred):
-    """A backbone that asks before each text whether it is still wanted: texts take long, and report no progress."""
+    """A backbone that asks, before what takes long and reports no progress, whether it is still wanted."""
 
     def __init__(self, backbone: Backbone, check: Callable[[], None]) -> None:
         super().__init__(backbone.info, lambda: backbone)
@@ -49,6 +53,17 @@ class _Watched(Deferred):
     ) -> str:
         self._check()
         return super().generate(frames, prompt, max_new_tokens, seconds)
+
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        self._check()
+        return super().placed_states(frames, prompt, layer, pooling, seconds)
 
 
 class Jobs:
@@ -212,7 +227,7 @@ class Jobs:
             probe = self._probes.load(job.probe_id)
             backbone, report = _Watched(self._backbone, lambda: self._check(job.id)), self._reporter(job.id)
             found = detect(path, probe, backbone, explain=job.explain, store=self._store, fps=fps, report=report)
-            self._finish(job, found)
+            self._finish(job, replace(found, heat=self._heat(path, probe, backbone, fps)))
         except _StoppedError:
             pass  # its state says why
         except HiProbeError as error:
@@ -222,6 +237,13 @@ class Jobs:
             self._fail(job, f"unexpected {type(error).__name__}: {error}")
         finally:
             self._live.pop(job.id, None)
+
+    def _heat(self, path: Path, probe: AnyProbe, backbone: Backbone, fps: float | None) -> HeatMap | None:
+        """Return the heat maps of what was found; its hidden states are kept by now."""
+        try:
+            return detect(path, probe, backbone, heat=True, store=self._store, fps=fps).heat
+        except UsageError:  # not every backbone tells places apart
+            return None
 
     def _reporter(self, job_id: int) -> Callable[[int, int], None]:
         """Return what notes the progress of a job, and stops it once it is no longer wanted."""

@@ -1,13 +1,20 @@
-"""What browsers play."""
+"""What browsers play and show."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
+from PIL import Image
 
+from hiprobe.explain.heatmap import HeatMap, veil
 from hiprobe.video import VideoInfo
+
+_HEAT_ROWS = 144
+"""Height in pixels: a map has far fewer places, and browsers smooth what they enlarge."""
 
 _PLAYED = {
     "mov": ("video/mp4", ("h264", "vp9", "av1")),
@@ -27,3 +34,16 @@ def plays_as(path: Path, info: VideoInfo) -> str | None:
         if context is None or context.pix_fmt not in ("yuv420p", "yuvj420p"):
             return None
         return media_type if context.codec.canonical_name in codecs else None
+
+
+def heat_png(heat: HeatMap, time: float, aspect: float) -> bytes:
+    """Draw a heat map as a PNG to lay over a picture whose width is ``aspect`` times its height.
+
+    It is clear where it is cold, and all over where there is no map near ``time``, in seconds.
+    """
+    size = (_HEAT_ROWS, max(1, round(_HEAT_ROWS * aspect)))
+    found = heat.at(time)
+    pixels = np.zeros((*size, 4), np.uint8) if found is None else veil(found, size, *heat.range)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

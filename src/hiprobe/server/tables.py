@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, Index, MetaData, String, Text, text
+from sqlalchemy import Float, ForeignKey, Index, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from hiprobe.server.records import JobState, LabelSource, ProbeState, Verdict
@@ -93,7 +93,7 @@ class JobRow(Base):
 
 
 class ResultRow(Base):
-    """What a probe found in a video: the JSON that the report sink writes, and what lists show of it."""
+    """What a probe found in a video: the JSON that the report sink writes, its heat maps, and what lists show of it."""
 
     __tablename__ = "results"
 
@@ -103,6 +103,7 @@ class ResultRow(Base):
     n_events: Mapped[int]
     peak: Mapped[float | None] = mapped_column(Float)
     created: Mapped[str] = mapped_column(String(40))
+    heat: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
 
 class LabelRow(Base):

@@ -40,12 +40,21 @@ class Player(ui.element, component="assets/player.js"):
             curve=_NO_CURVE,
             events=[],
             labels=[],
-            heat=heat_address(video),
+            heat=None,
         )
+        self._video = video
         self.on("mark", lambda event: on_mark(event.args["start"], event.args["end"]))
 
-    def draw(self, found: Detection | None, events: Sequence[ReviewedEvent], labels: Sequence[LabelRecord]) -> None:
-        """Draw what was found, and what was said of it."""
+    def draw(
+        self,
+        found: Detection | None,
+        events: Sequence[ReviewedEvent],
+        labels: Sequence[LabelRecord],
+        has_heat: bool = False,
+    ) -> None:
+        """Draw what was found, and what was said of it; ``has_heat`` if there are heat maps to be shown."""
+        address = f"{PREFIX}/videos/{self._video.id}/heat?time={{time}}"
+        self.props["heat"] = address if has_heat else None
         if found is None:
             self.props["curve"] = _NO_CURVE
         else:
@@ -73,14 +82,6 @@ class Player(ui.element, component="assets/player.js"):
     def seek(self, seconds: float) -> None:
         """Go to a time."""
         self.run_method("seek", seconds)
-
-
-def heat_address(video: VideoRecord) -> str | None:
-    """Return where the heat map of a video is, as a picture of the time that stands for ``{time}``; None without one.
-
-    The service makes no heat maps yet: the overlay, its button and its key appear once this returns an address.
-    """
-    return None
 
 
 class Source:

@@ -10,7 +10,7 @@ from hiprobe.server.pages.events import Events
 from hiprobe.server.pages.exporting import export_menu
 from hiprobe.server.pages.frame import Key, attempt, frame
 from hiprobe.server.pages.marking import Marking
-from hiprobe.server.pages.player import Player, Source, heat_address
+from hiprobe.server.pages.player import Player, Source
 from hiprobe.server.pages.widgets import Button, Link, Tag, clock, plural
 from hiprobe.server.records import JobRecord, VideoRecord
 from hiprobe.server.service import Service
@@ -44,7 +44,6 @@ class _Review:
 
     def keys(self) -> list[Key]:
         """Return the keys of the page."""
-        heat = Key("h", "Heat map on or off", lambda: self._player.run_method("toggle_heat"))
         return [
             Key(" ", "Play or pause", lambda: self._player.run_method("toggle")),
             Key("ArrowLeft", "One second back", lambda: self._player.run_method("seek_by", -1)),
@@ -60,7 +59,7 @@ class _Review:
             Key("]", "Mark to here", lambda: self._player.run_method("mark_to_here")),
             Key("m", "Label what is marked as abnormal", lambda: self._marking.abnormal()),
             Key("Escape", "Mark nothing", lambda: self._marking.set(None)),
-            *([heat] if heat_address(self._video) else []),
+            Key("h", "Heat map on or off", lambda: self._player.run_method("toggle_heat")),
         ]
 
     def build(self, news: Tag, start: float) -> None:
@@ -103,7 +102,7 @@ class _Review:
             return
         self._seen = seen
         events = service.labels.events(number)
-        self._player.draw(service.results.find(number), events, labels)
+        self._player.draw(service.results.find(number), events, labels, service.results.has_heat(number))
         self._events.show(events, labels, detected=video.n_events is not None)
 
     def _show_state(self, video: VideoRecord, job: JobRecord | None) -> None:
