@@ -30,7 +30,7 @@ from hiprobe.probes import load_starter
 from hiprobe.probing import Scorer, fit_scorer
 from hiprobe.probing.adaptation import STRENGTH, adapt_scorer
 
-STRENGTHS = (1e-4, STRENGTH, 1e-2)
+STRENGTHS = (1e-5, STRENGTH, 1e-3)
 LABELLED = (2, 4, 8, 16)
 
 
