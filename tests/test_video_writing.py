@@ -119,7 +119,7 @@ def loudness(path: Path) -> tuple[np.ndarray, int]:
     with av.open(path) as container:
         frames = list(container.decode(audio=0))
         rate = frames[0].sample_rate
-        start = float(frames[0].pts * frames[0].time_base)
+        start = frames[0].time or 0.0
         samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
     return np.concatenate([np.zeros(max(0, round(start * rate))), samples]), rate
 
