@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,8 @@ def test_browsers_can_play_it(tmp_path: Path) -> None:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (stream.height, stream.width) == (50, 82)
+        assert stream.codec_context.colorspace == Colorspace.ITU601
+        assert stream.codec_context.extradata is not None and stream.codec_context.extradata[3] <= 40  # the level
     assert numbers(tmp_path / "clip.mp4") == list(range(20))
 
 
