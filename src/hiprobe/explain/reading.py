@@ -162,7 +162,7 @@ def _linear(
 def _moving_with(means: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the direction (D,) in which standardised means (n, D) move with logits (n,); None if nothing can be told.
 
-    That is their covariance: with fewer segments than features, it was measured to be better than regression.
+    That is their covariance: with fewer segments than features, regression was measured to tell pixels apart less well.
     """
     deviation = means.std(axis=0)
     deviation = np.where(deviation > 1e-6 * np.abs(means).max(initial=0.0), deviation, np.inf)

@@ -72,7 +72,8 @@ class SoundTrack:
             with suppress(FFmpegError):  # what cannot be sought is read from its beginning
                 container.seek(int((self.start - _EARLIER) * av.time_base))
             try:
-                for packet in container.demux(source):
+                packets: Any = container.demux(source)
+                for packet in packets:
                     with suppress(InvalidDataError):  # damaged: silence stands in
                         yield from (frame for frame in packet.decode() if frame.pts is not None)
                     if packet.pts is not None and packet.pts * packet.time_base > self.end:
