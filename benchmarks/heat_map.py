@@ -4,8 +4,8 @@
 
 DATA holds ``ucsd_ped2/`` with ``labels.csv`` and ``gt_pixel_masks/``. Ped2: logistic probes are fitted on the normal
 clips and Test001 to Test004, the one-class probe on the normal clips alone; measured on every fifth abnormal frame of
-Test005 to Test012, each clip taken for one event. Generated scenes (need the ``scenes`` extra): fitted and measured on clips of
-different seeds. Prints Markdown tables and writes the numbers under ``--work``.
+Test005 to Test012, each clip taken for one event. Generated scenes (need the ``scenes`` extra): fitted and measured on
+clips of different seeds. Prints Markdown tables and writes the numbers under ``--work``.
 """
 
 from __future__ import annotations

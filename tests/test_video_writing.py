@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,8 @@ def test_browsers_can_play_it(tmp_path: Path) -> None:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (stream.height, stream.width) == (50, 82)
+        assert stream.codec_context.colorspace == Colorspace.ITU601
+        assert stream.codec_context.extradata is not None and stream.codec_context.extradata[3] <= 40  # the level
     assert numbers(tmp_path / "clip.mp4") == list(range(20))
 
 
@@ -119,7 +122,7 @@ def loudness(path: Path) -> tuple[np.ndarray, int]:
     with av.open(path) as container:
         frames = list(container.decode(audio=0))
         rate = frames[0].sample_rate
-        start = float(frames[0].pts * frames[0].time_base)
+        start = frames[0].time or 0.0
         samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
     return np.concatenate([np.zeros(max(0, round(start * rate))), samples]), rate
 

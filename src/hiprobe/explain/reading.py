@@ -122,8 +122,8 @@ def _one_class(probe: OneClassProbe, backbone: Backbone) -> tuple[tuple[int, int
                 distances = (flat.reshape(seen.shape[1:3]) - scorer.centres[view]) / scorer.scales[view]
                 # Motion is from one step to the next, and has one less: what moves first is in the first step, too.
                 found.append(np.concatenate([distances[:1]] * (tokens.shape[2] - len(distances)) + [distances]))
-        heat = np.mean(found, axis=0, dtype=np.float32)
-        return heat.reshape(-1, *token_grid(backbone.info, heat.shape[1], size))
+        heat = np.stack(found).mean(axis=0)
+        return heat.reshape(-1, *token_grid(backbone.info, heat.shape[-1], size)).astype(np.float32)
 
     return size, read
 
@@ -162,7 +162,7 @@ def _linear(
 def _moving_with(means: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the direction (D,) in which standardised means (n, D) move with logits (n,); None if nothing can be told.
 
-    That is their covariance: with fewer segments than features, it was measured to be better than regression.
+    That is their covariance: with fewer segments than features, regression was measured to tell pixels apart less well.
     """
     deviation = means.std(axis=0)
     deviation = np.where(deviation > 1e-6 * np.abs(means).max(initial=0.0), deviation, np.inf)

@@ -52,7 +52,7 @@ def write_overlay(detection: Detection, path: Path, fps: float | None = None) ->
     size = (info.height + bar.height, info.width)
     sound = SoundTrack.of(video, 0.0, info.duration)
     heat = detection.heat.range if detection.heat else (0.0, 1.0)
-    with open_mp4(path, size, sound) as writing, closing(shown_pictures(video)) as pictures:
+    with open_mp4(path, size, info.fps, sound) as writing, closing(shown_pictures(video)) as pictures:
         for picture, until in pictures:
             image = _marked(detection, picture.rgb(), picture.time, heat)
             writing.add(np.concatenate([image, bar.at(picture.time)]), picture.time, until - picture.time)

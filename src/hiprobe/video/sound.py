@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.error import BlockingIOError, EOFError, FFmpegError
+from av.error import BlockingIOError, EOFError, FFmpegError, InvalidDataError
+from av.filter import Graph
 
+from hiprobe.errors import VideoError
 from hiprobe.video.base import Video
 from hiprobe.video.container import open_stream
 
@@ -39,7 +41,7 @@ class SoundTrack:
         if info.path.is_dir():
             return None
         with open_stream(info.path) as (container, _):
-            heard = [stream for stream in container.streams.audio if stream.codec_context is not None]
+            heard = _sound_of(container) is not None
         return cls(info.path, info.start_pts + start, info.start_pts + end) if heard else None
 
     def packets(self, container: Any) -> Packets:
@@ -51,37 +53,39 @@ class SoundTrack:
         return self._encoded(stream)
 
     def _encoded(self, stream: Any) -> Packets:
-        for frame in self._cut():
-            yield from stream.encode(frame)
+        graph = None
+        for frame in self._frames():
+            graph = graph or self._graph(frame)
+            graph.push(frame)
+            for part in _pulled(graph):
+                yield from stream.encode(part)
+        if graph is not None:
+            graph.push(None)
+            for part in _pulled(graph):
+                yield from stream.encode(part)
         yield from stream.encode(None)
 
-    def _cut(self) -> Iterator[Any]:
+    def _frames(self) -> Iterator[Any]:
+        """Decode from shortly before ``start`` to ``end``."""
         with open_stream(self.path) as (container, _):
-            source = next(stream for stream in container.streams.audio if stream.codec_context is not None)
-            graph, given = None, 0
+            source = _sound_of(container)
             with suppress(FFmpegError):  # what cannot be sought is read from its beginning
                 container.seek(int((self.start - _EARLIER) * av.time_base))
-            for packet in container.demux(source):
-                try:
-                    frames = packet.decode()
-                except FFmpegError:
-                    continue  # damaged: silence stands in
-                for frame in frames:
-                    if frame.pts is None or frame.time is None:
-                        continue
-                    graph = graph or self._graph(frame)
-                    graph.push(frame)
-                    given += 1
-                    yield from _pulled(graph)
-                if packet.pts is not None and packet.time_base and packet.pts * packet.time_base > self.end:
-                    break
-            if graph is not None:
-                graph.push(None)
-                yield from _pulled(graph)
+            try:
+                packets: Any = container.demux(source)
+                for packet in packets:
+                    with suppress(InvalidDataError):  # damaged: silence stands in
+                        yield from (frame for frame in packet.decode() if frame.pts is not None)
+                    if packet.pts is not None and packet.pts * packet.time_base > self.end:
+                        return
+            except FFmpegError as error:
+                raise VideoError(
+                    f"{self.path}: its sound cannot be read ({error.strerror or error}); copy the file again."
+                ) from error
 
     def _graph(self, first: Any) -> Any:
         """Return the chain that cuts, shifts to time 0 and fills gaps."""
-        graph = av.filter.Graph()
+        graph = Graph()
         steps: list[Any] = [
             graph.add_abuffer(
                 sample_rate=first.sample_rate,
@@ -97,6 +101,11 @@ class SoundTrack:
         ]
         graph.link_nodes(*steps).configure()
         return graph
+
+
+def _sound_of(container: Any) -> Any | None:
+    """Return the first audio stream that can be decoded, if there is one."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
 def _pulled(graph: Any) -> Iterator[Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from av import VideoFrame
 from av.codec.context import Flags
 from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from hiprobe.errors import OutputError, UsageError
@@ -41,18 +42,20 @@ _SAME_INSTANT = 1e-6
 class Mp4:
     """An MP4 file that is being written, frame by frame. Made by :func:`open_mp4`."""
 
-    def __init__(self, container: Any, size: tuple[int, int], sound: SoundTrack | None) -> None:
+    def __init__(self, container: Any, size: tuple[int, int], fps: float, sound: SoundTrack | None) -> None:
         self._container = container
         self._size = size
         height, width = (side + side % 2 for side in size)
         # MP4 keeps durations in order of decoding: with B-frames, that of the last frame shown would be lost.
         options = {"crf": QUALITY, "preset": "veryfast", "bf": "0"}
-        self._stream: Any = container.add_stream("libx264", rate=TICKS, options=options)
+        self._stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         context = self._stream.codec_context
         context.time_base = Fraction(1, TICKS)
         context.flags |= Flags.frame_duration
         context.gop_size = KEY_FRAMES
+        # What RGB is converted by; players would take another matrix for large pictures.
+        context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
         self._sound: Packets = iter(()) if sound is None else sound.packets(container)
         self._heard: Any = None
 
@@ -83,8 +86,19 @@ class Mp4:
 
 
 @contextmanager
-def open_mp4(path: Path, size: tuple[int, int], sound: SoundTrack | None = None) -> Iterator[Mp4]:
-    """Open an MP4 file to write frames of ``size`` (height, width) to; it is there, whole, when the block ends.
+def open_mp4(path: Path, size: tuple[int, int], fps: float, sound: SoundTrack | None = None) -> Iterator[Mp4]:
+    """Open an MP4 file to write frames to; it is there, whole, when the block ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    size : tuple of int
+        (height, width) of the frames.
+    fps : float
+        Their mean rate, for the encoder; each has a time of its own.
+    sound : SoundTrack, optional
+        What is heard.
 
     Raises
     ------
@@ -96,7 +110,7 @@ def open_mp4(path: Path, size: tuple[int, int], sound: SoundTrack | None = None)
         try:
             # FFmpeg would take a colon in a name for a protocol.
             with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}) as container:
-                writing = Mp4(container, size, sound)
+                writing = Mp4(container, size, fps, sound)
                 yield writing
                 writing.finish()
         except FFmpegError as error:
@@ -184,7 +198,7 @@ def write_clips(
             while waiting and waiting[0].begin <= picture.time + _SAME_INSTANT:
                 plan, own = waiting.popleft(), stack.enter_context(ExitStack())
                 sound = SoundTrack.of(video, plan.begin, plan.end)
-                opened.append((plan, own.enter_context(open_mp4(plan.path, size, sound)), own))
+                opened.append((plan, own.enter_context(open_mp4(plan.path, size, video.info.fps, sound)), own))
             for plan, writing, own in tuple(opened):
                 writing.add(picture.rgb(), picture.time - plan.begin, min(until, plan.end) - picture.time)
                 if until >= plan.end - _SAME_INSTANT:
