@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hiprobe.backbones import Pooling
+from hiprobe.backbones import Pooling, Site
 from hiprobe.datasets import Manifest, load_manifest
+from hiprobe.errors import UsageError
 from hiprobe.features import FeatureStore
+from hiprobe.studies import run_study
 from hiprobe.studies.corpus import Reader
-from hiprobe.studies.together import Way
-from tests.fakes import FakeBackbone, bright_video
+from hiprobe.studies.protocol import StudySettings
+from hiprobe.studies.readings import Way
+from tests.fakes import BEST_LAYER, FakeBackbone, bright_video
+
+QUICK = StudySettings(repeats=1, draws=30)
 
 
 class Listening(FakeBackbone):
@@ -38,11 +43,34 @@ class Listening(FakeBackbone):
         return super().hidden_states(frames, prompt, layers, pooling, seconds) + len(prompt + pooling)
 
 
+class Sited(FakeBackbone):
+    """Brightness shows best in one half of one vision block, and in one head."""
+
+    def site_states(
+        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
+    ) -> NDArray[np.float32]:
+        self.segments += len(frames)
+        places, width = {"vision": (3, 8), "projector": (1, 8), "heads": (8, 3)}[site]
+        bright = frames.mean(axis=(1, 2, 3, 4))
+        found = np.stack(
+            [np.random.default_rng(int(one.astype(np.int64).sum())).normal(size=(places, width)) for one in frames]
+        )
+        if site == "vision":
+            found[:, 1, 4:] += 0.2 * bright[:, None]
+        elif site == "heads":
+            found[:, BEST_HEAD] += 0.2 * bright[:, None]
+        return found.astype(np.float32)
+
+
+BEST_HEAD = 5
+"""The second of block 3: there are two a block."""
+
+
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     folder = tmp_path_factory.mktemp("reading")
     rows = ["path,label,start,end"]
-    for index in range(2):
+    for index in range(4):
         bright_video(folder / f"dark{index}.mp4", 8, seed=index)
         bright_video(folder / f"bright{index}.mp4", 8, (2, 6), seed=index)
         rows += [f"dark{index}.mp4,normal,,", f"bright{index}.mp4,flash,2,6"]
@@ -65,3 +93,36 @@ def test_several_ways_in_one_pass_are_those_ways_alone(manifest: Manifest, tmp_p
     assert backbone.batches == before
     reader.read_together(manifest, ways[:2])  # other ways are another reading
     assert backbone.batches > before
+
+
+def test_sites_finds_where_it_shows(manifest: Manifest, tmp_path: Path) -> None:
+    backbone = Sited()
+    reader = Reader(backbone, FeatureStore(tmp_path))
+    (result,) = run_study("sites", [manifest], reader, QUICK)
+    chosen, each = result.tables
+    by_name = {row[0]: row for row in chosen.rows}
+    assert by_name["vision, change: DLSP"][-1] == by_name["vision, change: AUC"][-1] == 2
+    assert by_name["any site: AUC"][-1] == "vision, change, 2"
+    assert {"projector, mean", "projector, motion", "vision, mean: DLSP"} <= set(by_name)
+    assert len(each.rows) == 4 + 2 * 3 + 2 * 1
+    lines = {line.name: line.y for plot in result.plots[1:] for line in plot.lines}
+    assert int(np.argmax(lines["vision, change"])) == 1 and int(np.argmax(lines["decoder, visual"])) == BEST_LAYER - 1
+    before = backbone.segments
+    run_again = next(run_study("sites", [manifest], reader, QUICK))
+    assert run_again == result and backbone.segments == before + 2  # a black segment a site, to know its size
+
+
+def test_heads_keeps_the_steady_ones(manifest: Manifest) -> None:
+    (result,) = run_study("heads", [manifest], Reader(Sited()), QUICK)
+    by_name = {row[0]: row for row in result.tables[0].rows}
+    assert by_name["1 head by S"][-1] == by_name["1 head by AUC"][-1] == "3.2"
+    bars = dict(zip(result.plots[0].x, result.plots[0].lines[0].y, strict=True))
+    best = bars["1 head by AUC"]
+    assert best is not None and best > 0.9
+    assert "16 heads by S" not in by_name  # there are eight
+
+
+def test_a_backbone_without_sites_is_told(manifest: Manifest) -> None:
+    for study in ("sites", "heads"):
+        with pytest.raises(UsageError, match="fake backbone is read at its decoder blocks only"):
+            next(run_study(study, [manifest], Reader(FakeBackbone()), QUICK))

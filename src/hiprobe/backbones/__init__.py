@@ -8,7 +8,16 @@
 Layer l is decoder block l = 1..L; ``hidden_states[0]`` of transformers is the embedding, not a layer.
 """
 
-from hiprobe.backbones.base import POOLINGS, Backbone, BackboneInfo, Pooling, TokenBackbone, TokenSite
+from hiprobe.backbones.base import (
+    POOLINGS,
+    Backbone,
+    BackboneInfo,
+    Pooling,
+    Site,
+    SiteBackbone,
+    TokenBackbone,
+    TokenSite,
+)
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
 
@@ -19,6 +28,8 @@ __all__ = [
     "BackboneInfo",
     "LoadOptions",
     "Pooling",
+    "Site",
+    "SiteBackbone",
     "TokenBackbone",
     "TokenSite",
     "cache_folder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hiprobe.backbones.base import Backbone, BackboneInfo, Pooling, TokenBackbone
+from hiprobe.backbones.base import Backbone, BackboneInfo, Pooling, Site, SiteBackbone, TokenBackbone
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +72,14 @@ class Deferred:
         if not isinstance(self.loaded, TokenBackbone):
             raise UsageError(f"The {self.info.name} backbone gives no states of single tokens; use another.")
         return self.loaded.token_states(frames, prompt, layers, seconds)
+
+    def site_states(
+        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`; UsageError if the backbone has none."""
+        if not isinstance(self.loaded, SiteBackbone):
+            raise UsageError(f"The {self.info.name} backbone is read at its decoder blocks only; use another.")
+        return self.loaded.site_states(frames, prompt, site, seconds)
 
     def generate(
         self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.backbones import Backbone, Pooling
+from hiprobe.backbones import Backbone, Pooling, Site
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, segment_labels
 from hiprobe.errors import UndefinedMetricError
 from hiprobe.evaluation import interval_labels
 from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
 from hiprobe.pipeline import DEFAULT_PROMPT
-from hiprobe.studies.together import Together, Way
+from hiprobe.studies.readings import SiteReading, Together, Way
 from hiprobe.video import Sampling, open_video
 
 FloatArray = NDArray[np.float64]
@@ -82,11 +82,11 @@ class Corpus:
         """Seconds of video that there are for each segment."""
         return sum(item.video.duration for item in self.features) / len(self.labels)
 
-    def columns(self, start: int, stop: int) -> Corpus:
-        """Return the corpus of some of its layers, counted anew from 1."""
-        layers = tuple(range(1, stop - start + 1))
+    def part(self, layers: slice = slice(None), width: slice = slice(None)) -> Corpus:
+        """Return the corpus of some of its layers, counted anew from 1, and of some of their features."""
+        numbers = tuple(range(1, len(self.layers[layers]) + 1))
         features = tuple(
-            replace(item, spec=replace(item.spec, layers=layers), states=item.states[:, start:stop])
+            replace(item, spec=replace(item.spec, layers=numbers), states=item.states[:, layers, width])
             for item in self.features
         )
         return replace(self, features=features)
@@ -150,7 +150,11 @@ class Reader:
         """
         read = replace(self, backbone=Together(self.backbone, ways)).read(manifest)
         count = self.backbone.info.layers
-        return [read.columns(start, start + count) for start in range(0, len(read.layers), count)]
+        return [read.part(slice(start, start + count)) for start in range(0, len(read.layers), count)]
+
+    def read_site(self, manifest: Manifest, site: Site) -> Corpus:
+        """Read every place of a site; its layers are the places. Raises UsageError too if the backbone has none."""
+        return replace(self, backbone=SiteReading(self.backbone, site)).read(manifest)
 
 
 def frame_auc(truth: NDArray[np.bool_], scores: FloatArray) -> float:
