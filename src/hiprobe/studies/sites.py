@@ -11,7 +11,6 @@ from hiprobe.probing import layer_auc
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, FloatArray, Reader
 from hiprobe.studies.protocol import (
-    Choose,
     Fit,
     Rows,
     StudySettings,
@@ -35,7 +34,8 @@ def sites(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyR
         # One layer needs no choice.
         rules = {"DLSP": by_dlsp, "AUC": by_auc} if len(corpus.layers) > 1 else {"": lambda *_: 0}
         for title, rule in rules.items():
-            methods.append(measure(corpus, f"{name}: {title}".removesuffix(": "), _fits(rule), settings))
+            full = f"{name}: {title}" if title else name
+            methods.append(measure(corpus, full, lambda seed, by=rule: at_layer(by, seed), settings))
             chosen.append(corpus.layers[rule(corpus, np.arange(len(corpus.labels)))])
     everywhere = measure(decoder, "any site: AUC", lambda seed: _anywhere(places, seed), settings)
     name, index = _best(places, np.arange(len(decoder.labels)))
@@ -69,10 +69,6 @@ def _halves(site: str, second: str, corpus: Corpus) -> dict[str, Corpus]:
     half = corpus.states.shape[2] // 2
     first, other = (corpus.part(width=width) for width in (slice(half), slice(half, None)))
     return {f"{site}, mean": first, f"{site}, {second}": other}
-
-
-def _fits(rule: Choose) -> Callable[[int], Fit]:
-    return lambda seed: at_layer(rule, seed)
 
 
 def _best(places: Mapping[str, Corpus], rows: Rows) -> tuple[str, int]:
