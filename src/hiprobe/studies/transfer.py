@@ -36,7 +36,7 @@ def transfer(corpora: Mapping[str, Sequence[Corpus]], settings: StudySettings) -
     names = tuple(corpus.name for corpus in next(iter(corpora.values())))
     if len(names) < 2 and len(corpora) < 2:
         raise UsageError(
-            f"transfer got {names[0]} and one backbone: give two or more manifests, or two or more models."
+            f"transfer got {', '.join(names)} and one backbone: give two or more manifests, or two or more models."
         )
     tables, plots, notes = [], [], []
     if len(names) > 1:
@@ -52,7 +52,7 @@ def transfer(corpora: Mapping[str, Sequence[Corpus]], settings: StudySettings) -
         for index, name in enumerate(names):
             of_name = {backbone: read[index] for backbone, read in corpora.items()}
             for backbone in corpora:
-                table, plot = _depths(f"Depth on {name}", backbone, of_name, settings)
+                table, plot = _depths(f"Depth on {name} ({backbone})", backbone, of_name, settings)
                 tables.append(table)
                 plots.append(plot)
         notes.append(
