@@ -13,8 +13,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hiprobe.backbones import load_backbone
+from hiprobe.backbones.embedded.assembly import embedded_folder
 from hiprobe.backbones.embedded.backbone import VisualTokens
+from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.embedded.vision import normalise
+from hiprobe.backbones.registry import cache_folder
 from hiprobe.features.batching import largest_batch
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probes import DEFAULT_STARTER, load_starter
@@ -27,7 +30,10 @@ PRODUCT = 2048
 
 @torch.inference_mode()
 def naive(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarray:
-    """One segment at a time, all layers through the library's own output, and one generated token; (n, D)."""
+    """One segment at a time, all layers through the library's own output, and one generated token; (n, D).
+
+    ``backbone`` holds the library's own model, with nothing fused.
+    """
     model, states = backbone._model, []
     for item in segments:
         pixels = normalise(item.frames[None], model.get_input_embeddings().weight)
@@ -85,7 +91,10 @@ def measure_detection(video: Path) -> dict[str, Any]:
     what each takes is the sum over batches of the median over rounds.
     """
     layer = load_starter(DEFAULT_STARTER).layer
-    slow, size = load_backbone(report=print).loaded, largest_batch("cpu")
+    size = largest_batch("cpu")
+    slow: Any = load_backbone(report=print).loaded
+    plain: Any = MotionInternVLForConditionalGeneration.from_pretrained(embedded_folder(cache_folder()))
+    slow._model = plain.eval()
     segments = list(iter_segments(open_video(video), Sampling(), slow.info.frame_size))
     batches = [segments[i : i + size] for i in range(0, len(segments), size)]
     a, b = torch.rand(PRODUCT, PRODUCT), torch.rand(PRODUCT, PRODUCT)
@@ -107,8 +116,9 @@ def measure_detection(video: Path) -> dict[str, Any]:
     total = {name: float(np.median(taken, axis=0).sum()) for name, taken in times.items()}
     ratios = sorted(np.sum(times["naive"], axis=1) / np.sum(times["ours"], axis=1))
     flops = needed_flops(slow, encoded, len(segments), layer)
-    # The counter knows attention only as the products that it is made of.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    # The counter knows attention only as the products that it is made of, and no product in place.
+    in_place = {torch.ops.aten.addmm_: lambda _sum, a, b, **_: 2 * a[0] * a[1] * b[1]}
+    with FlopCounterMode(display=False, custom_mapping=in_place) as counter, sdpa_kernel(SDPBackend.MATH):
         fresh: Any = load_backbone().loaded
         for batch in batches:
             ours(fresh, batch, layer)

@@ -21,7 +21,7 @@ from hiprobe.backbones import load_backbone
 from hiprobe.features import FeatureSpec, extract
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probes import DEFAULT_STARTER, load_starter
-from hiprobe.video import Sampling, iter_segments, open_video
+from hiprobe.video import Sampling, Segment, iter_segments, open_video, sample_segments
 
 FPS = 30
 
@@ -121,6 +121,24 @@ def measure_long(video: Path, work: Path, minutes: Sequence[float] = (10, 60)) -
             f"{found['model'] / found['seconds']:.1%} | {decode:.0f} | {found['peak_mb']:.0f} |",
             flush=True,
         )
+    return rows
+
+
+def measure_decoding(video: Path, work: Path, minutes: float = 10) -> dict[str, float]:
+    """Print and return the seconds that decoding takes, for what different samplings need of one file."""
+    file = open_video(make_long(video, work / f"long-{minutes:g}.mp4", minutes * 60))
+    size, end = (168, 168), file.info.duration
+    plans: dict[str, Iterable[object]] = {
+        "every frame": file.pictures(),
+        "8 frames of 2 s, every 1 s": iter_segments(file, Sampling(), size),
+        "1 frame of 30 s, every 30 s": iter_segments(file, Sampling(30.0, 30.0, 1), size),
+        "8 frames of the last 2 s": sample_segments(file, [Segment(0, end - 2, end)], 8, size),
+    }
+    print("\n| what is needed | s |\n| --- | --- |")
+    rows = {}
+    for name, plan in plans.items():
+        rows[name], _ = timed(_drain, plan)
+        print(f"| {name} | {rows[name]:.2f} |", flush=True)
     return rows
 
 

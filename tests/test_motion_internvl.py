@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.motion_internvl import SURENESS
 from hiprobe.backbones.embedded.observer import tubelets_of
 from tests.tiny import WIDTH, tiny_motion_internvl
@@ -36,6 +37,20 @@ def test_motion_streams_follow_their_definition() -> None:
             torch.testing.assert_close(segment.motion[:, place], departed)
     assert torch.equal(segment.motion[:, :4], segment.motion[:, 4:8]) and (segment.motion[:, 8:] == 0).all()
     assert torch.isfinite(one.tokens).all() and (one.motion == 0).all()
+
+
+def test_fused_blocks_compute_what_the_librarys_do_and_leave_their_input_alone() -> None:
+    tower: Any = tiny_motion_internvl().model.vision_tower.requires_grad_(False)
+    for weight in tower.encoder.layer.parameters():
+        weight.copy_(torch.randn_like(weight) / 4)
+    states = [torch.randn(3, 17, tower.config.hidden_size)]
+    for block in tower.encoder.layer:
+        states.append(block(states[-1]))
+    fuse(tower)
+    for block, given, expected in zip(tower.encoder.layer, states, states[1:], strict=False):
+        before = given.clone()
+        torch.testing.assert_close(block(given), expected, rtol=1e-4, atol=1e-5)
+        assert torch.equal(given, before)
 
 
 def test_slots_say_nothing_that_does_not_fit_whether_there_is_an_event() -> None:

@@ -217,6 +217,36 @@ def test_only_what_sampling_needs_is_decoded_and_no_pixel_changes(tmp_path, name
     assert video.info.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "share"),
+    [
+        ("closed.mp4", "libx264", {"x264-params": "bframes=3:keyint=30"}, 0.5),
+        ("open.mp4", "libx264", {"x264-params": "bframes=3:b-pyramid=2:keyint=20:open-gop=1"}, 0.5),
+        ("open.ts", "libx264", {"x264-params": "bframes=3:b-pyramid=2:keyint=20:open-gop=1"}, 0.5),
+        ("refresh.ts", "libx264", {"x264-params": "intra-refresh=1:bframes=2:keyint=20"}, 1.0),
+        ("hevc.mp4", "libx265", {"x265-params": "log-level=none:keyint=20:open-gop=1:bframes=3"}, 0.5),
+        ("mpeg4.mp4", "mpeg4", {"bf": "2", "g": "15"}, 0.5),
+        ("mpeg2.ts", "mpeg2video", {"bf": "2", "g": "15"}, 0.5),
+        ("vp9.webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "g": "20"}, 0.5),
+        ("av1.mp4", "libsvtav1", {"preset": "12", "g": "20", "svtav1-params": "log-level=0"}, 0.5),
+    ],
+)
+def test_between_key_frames_nothing_is_decoded_for_nothing(tmp_path, name, codec, options, share):
+    moving = np.random.default_rng(0).integers(0, 255, (64, 500, 3), dtype=np.uint8).repeat(2, 1)
+    images = [moving[:, 3 * index : 3 * index + 96] for index in range(200)]
+    path = write_video(tmp_path / name, 200, fps=25, codec=codec, options=options, images=images, size=(64, 96))
+    video = open_video(path)
+    everything = {frame.time: frame.image for frame in video.frames()}
+    times = video.frame_times()
+    for chosen in ([199], [0, 100], [79, 80, 81], [18, 19, 20, 21, 160], [39]):
+        wanted = np.zeros(len(times), dtype=bool)
+        wanted[chosen] = True
+        decoded = {picture.time: picture.rgb() for picture in video.pictures(wanted)}
+        assert set(times[wanted]) <= set(decoded) and len(decoded) <= share * len(times)
+        assert all(np.array_equal(image, everything[time]) for time, image in decoded.items())
+    assert video.info.warnings == ()
+
+
 def test_images_of_a_folder_that_are_not_wanted_are_not_opened(tmp_path):
     for index in range(60):
         Image.new("RGB", (16, 12), (index, 0, 0)).save(tmp_path / f"{index:03}.png")

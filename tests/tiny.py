@@ -24,6 +24,7 @@ def tiny_configs() -> tuple[InternVLVisionConfig, LlamaConfig]:
         intermediate_size=32,
         image_size=(32, 32),
         patch_size=(4, 4),
+        attention_bias=True,
     )
     text = LlamaConfig(
         vocab_size=16,

@@ -251,8 +251,12 @@ class HuggingFaceBackbone:
 
     def _placed(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return inputs on the model's device, pixels in its type."""
+        device, dtype = self._model.device, self._model.dtype
+        if device.type == "cuda":
+            # From pinned memory the copy goes on while the next is prepared.
+            inputs = {name: value.pin_memory() for name, value in inputs.items()}
         return {
-            name: value.to(self._model.device, self._model.dtype if name.startswith("pixel_values") else None)
+            name: value.to(device, dtype if name.startswith("pixel_values") else None, non_blocking=True)
             for name, value in inputs.items()
         }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 import av
 import numpy as np
@@ -13,6 +14,7 @@ from av import VideoFrame
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -129,7 +131,8 @@ class FileVideo(Video):
     def pictures(self, wanted: NDArray[np.bool_] | None = None) -> Generator[Picture, None, None]:
         """Decode frame by frame, in order of presentation; see :meth:`Video.pictures`.
 
-        Frames that others do not refer to are decoded only if they are wanted.
+        Frames that others do not refer to are decoded only if they are wanted, and from one key frame to the next
+        nothing is if nothing there is wanted.
         """
         converter = Converter(self._orientation, (self._info.height, self._info.width))
         # Where times follow from the order of frames, none may be missing.
@@ -137,13 +140,51 @@ class FileVideo(Video):
         needed = np.ones(len(self._times), dtype=bool) if every else np.asarray(wanted)
         clock = _Clock(self._info.path, self._timeline, self._times, needed)
         unwanted = frozenset[int]() if every else frozenset(self._timeline.pts[~needed].tolist())
-        with open_stream(self._info.path) as (container, stream):
-            for frame in _decoded(self._info.path, container, stream, clock, unwanted):
-                time = clock.time_of(frame)
-                if time is not None:
-                    yield _FilePicture(time, frame, converter)
+        stretches = None if every else self._timeline.needed(needed)
+        try:
+            for time, frame in self._timed(clock, unwanted, stretches):
+                yield _FilePicture(time, frame, converter)
+        except _NoEntryError:
+            clock.damaged = 0  # those are met again
+            for time, frame in self._timed(clock, unwanted, None):
+                yield _FilePicture(time, frame, converter)
         found = [warning for warning in clock.finish() if warning not in self._info.warnings]
         self._info = replace(self._info, warnings=(*self._info.warnings, *found))
+
+    def _timed(
+        self, clock: _Clock, unwanted: frozenset[int], stretches: frozenset[int] | None
+    ) -> Iterator[tuple[float, VideoFrame]]:
+        with open_stream(self._info.path) as (container, stream):
+            for frame in _decoded(self._info.path, container, stream, clock, unwanted, stretches):
+                time = clock.time_of(frame)
+                if time is not None:
+                    yield time, frame
+
+
+class _NoEntryError(Exception):
+    """A key frame is none: it refers to frames before it, as where pictures are refreshed bit by bit."""
+
+
+@dataclass
+class _Entry:
+    """The key frame, by its timestamp, with which decoding begins anew; None once it has come."""
+
+    pts: int | None = None
+
+    def passes(self, frame: object) -> TypeGuard[VideoFrame]:
+        """Whether a decoded frame is to be shown. Raises _NoEntryError if another comes in place of the key frame."""
+        if not isinstance(frame, VideoFrame):
+            return False
+        if self.pts is not None and frame.pts is not None and frame.pts >= self.pts:
+            if frame.pts > self.pts or frame.pict_type != PictureType.I:
+                raise _NoEntryError
+            self.pts = None
+        return self.pts is None
+
+    def leave(self) -> None:
+        """End a stretch. Raises _NoEntryError if its key frame never came."""
+        if self.pts is not None:
+            raise _NoEntryError
 
 
 class _Clock:
@@ -219,27 +260,48 @@ def _decoded(
     stream: VideoStream,
     clock: _Clock | None = None,
     unwanted: frozenset[int] = frozenset(),
+    stretches: frozenset[int] | None = None,
 ) -> Iterator[VideoFrame]:
     """Decode a stream, passing over packets that are damaged; ``clock`` counts them.
 
-    Of packets with a timestamp among ``unwanted``, only those are decoded that other frames refer to.
+    Of packets with a timestamp among ``unwanted``, only those are decoded that other frames refer to; of those outside
+    of ``stretches``, as :meth:`Timeline.needed` numbers them, none. Raises _NoEntryError where decoding cannot begin
+    with the first of a stretch.
     """
-    codec = stream.codec_context.codec
+    context = stream.codec_context
+    codec = context.codec
     skips = codec.intra_only or codec.canonical_name in _SKIPPING
+    if codec.intra_only:
+        stretches = None  # each frame is a stretch of its own
+
+    def attempt(decode: Callable[[], Iterable[object]]) -> Iterable[object]:
+        try:
+            return decode()
+        except FFmpegError:
+            if clock is not None:
+                clock.damaged += 1
+            return ()
+
+    stretch, resting, entry = 0, False, _Entry()
     try:
         for packet in packets(container, stream):
+            stretch += bool(packet.size and packet.is_keyframe)
+            if stretches is not None and stretch not in stretches:
+                if not resting:
+                    yield from filter(entry.passes, attempt(lambda: context.decode(None)))
+                    entry.leave()
+                    context.flush_buffers()
+                resting = True
+                continue
+            if resting:
+                resting, entry.pts = False, packet.pts
             if skips:
                 skip = packet.pts in unwanted
                 if skip and codec.intra_only:
                     continue
-                stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
-            try:
-                frames = packet.decode()
-            except FFmpegError:
-                if clock is not None:
-                    clock.damaged += 1
-                continue
-            yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+                context.skip_frame = "NONREF" if skip else "DEFAULT"
+            yield from filter(entry.passes, attempt(packet.decode))
+        entry.leave()
     except (FFmpegError, OSError) as error:
         raise VideoError(
             f"{path}: cannot be read to its end ({_reason(error)}); copy the file again, or check the disk it is on."

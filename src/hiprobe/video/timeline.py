@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,6 +44,10 @@ class Timeline:
         Whether decoded frames take these timestamps by their order, because their own cannot be trusted.
     starts_with_key : bool
         Whether the first packet is a key frame, so that all frames should decode.
+    stretches : ndarray of shape (n,), int32; None where packets lack timestamps
+        Which stretch of the file each frame is stored in: each begins with a key frame; 0 is before the first of these.
+    leading : ndarray of shape (n,), bool
+        Whether a frame is shown before the key frame that it is stored after, and so may refer to the stretch before.
     warnings : tuple of str
         Sentences on what was irregular.
     """
@@ -53,6 +57,8 @@ class Timeline:
     last: int
     ranked: bool
     starts_with_key: bool
+    stretches: NDArray[np.int32] | None
+    leading: NDArray[np.bool_]
     warnings: tuple[str, ...]
 
     def seconds(self) -> NDArray[np.float64]:
@@ -63,6 +69,14 @@ class Timeline:
     def at(self, pts: int) -> float:
         """Return the time of a timestamp in seconds from the first frame, equal to ``seconds()`` of it."""
         return (pts - int(self.pts[0])) * self.time_base.numerator / self.time_base.denominator
+
+    def needed(self, wanted: NDArray[np.bool_]) -> frozenset[int] | None:
+        """Return which stretches must be decoded for frames, bool (n,); None for all of the file."""
+        if self.stretches is None or self.ranked:
+            return None
+        before = self.stretches[wanted & self.leading] - 1
+        # What is before the first key frame is decoded in any case: that is how damage there is found.
+        return frozenset({0, *self.stretches[wanted].tolist(), *before.tolist()})
 
     @property
     def duration(self) -> float:
@@ -90,8 +104,15 @@ class Timeline:
                 "off the damaged part."
             )
         warning = f"The first {lost:.2f} s cannot be decoded; time 0 is the first frame after them."
-        kept = self.pts[np.searchsorted(self.pts, pts) :]
-        return replace(self, pts=kept, warnings=(*self.warnings, warning))
+        first = int(np.searchsorted(self.pts, pts))
+        stretches = None if self.stretches is None else self.stretches[first:]
+        return replace(
+            self,
+            pts=self.pts[first:],
+            stretches=stretches,
+            leading=self.leading[first:],
+            warnings=(*self.warnings, warning),
+        )
 
 
 def packets(container: InputContainer, stream: VideoStream, others: bool = False) -> Iterator[Packet]:
@@ -118,7 +139,11 @@ def packets(container: InputContainer, stream: VideoStream, others: bool = False
 class _Tally:
     """What one pass over the packets found."""
 
-    pts: array[int]
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    stretches: array[int] = field(default_factory=lambda: array("l"))
+    leading: array[int] = field(default_factory=lambda: array("b"))
+    keys: int = 0
+    key_pts: int | None = None
     size: int = 0
     discarded: int = 0
     untimed: int = 0
@@ -132,6 +157,8 @@ class _Tally:
         if self.size == 0:
             self.starts_with_key = packet.is_keyframe
         self.size += 1
+        if packet.is_keyframe:
+            self.keys, self.key_pts = self.keys + 1, packet.pts
         self.cut = packet.is_corrupt
         if packet.is_discard:
             self.discarded += 1
@@ -139,6 +166,8 @@ class _Tally:
             self.untimed += 1
         else:
             self.pts.append(packet.pts)
+            self.stretches.append(self.keys)
+            self.leading.append(self.key_pts is not None and packet.pts < self.key_pts)
             if self.last_pts is None or packet.pts > self.last_pts:
                 self.last_pts, self.last_duration = packet.pts, packet.duration or 0
 
@@ -151,7 +180,7 @@ def read_timeline(path: Path, container: InputContainer, stream: VideoStream) ->
     VideoError
         If there are none, if reading breaks off, or if there is less than the header promises.
     """
-    tally = _Tally(array("q"))
+    tally = _Tally()
     failure: Exception | None = None
     try:
         for packet in packets(container, stream, others=True):
@@ -208,7 +237,9 @@ def _largest_gap(stream: VideoStream, tally: _Tally) -> float:
 def _timeline(container: InputContainer, stream: VideoStream, tally: _Tally, warnings: list[str]) -> Timeline:
     """Choose between the container's timestamps and the order of frames."""
     shown = tally.size - tally.discarded
-    pts = np.unique(np.array(tally.pts, dtype=np.int64))
+    pts, where = np.unique(np.array(tally.pts, dtype=np.int64), return_index=True)
+    leading = np.array(tally.leading, dtype=bool)[where]
+    stretches = None if tally.untimed else np.array(tally.stretches, dtype=np.int32)[where]
     time_base = stream.time_base
     if time_base is None or 2 * len(pts) < shown:
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -216,7 +247,9 @@ def _timeline(container: InputContainer, stream: VideoStream, tally: _Tally, war
             f"The file carries no usable timestamps; times follow from the order of frames, at {float(rate):g} fps."
         )
         frames = np.arange(shown, dtype=np.int64)
-        return Timeline(frames, 1 / rate, 1, True, tally.starts_with_key, tuple(warnings))
+        return Timeline(
+            frames, 1 / rate, 1, True, tally.starts_with_key, None, np.zeros(shown, dtype=bool), tuple(warnings)
+        )
     ranked = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
     if ranked:
         warnings.append("AVI keeps no presentation times for B-frames; times follow from the order of frames.")
@@ -226,4 +259,4 @@ def _timeline(container: InputContainer, stream: VideoStream, tally: _Tally, war
     if last <= 0:
         rate = stream.average_rate or Fraction(25)
         last = int(np.median(np.diff(pts))) if len(pts) > 1 else max(1, round(1 / (rate * time_base)))
-    return Timeline(pts, time_base, last, ranked, tally.starts_with_key, tuple(warnings))
+    return Timeline(pts, time_base, last, ranked, tally.starts_with_key, stretches, leading, tuple(warnings))

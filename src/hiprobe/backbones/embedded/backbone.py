@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.base import BackboneInfo, Pooling, Site, check_request
+from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.embedded.recipe import INFO, NAME
@@ -76,6 +77,7 @@ class EmbeddedBackbone:
             transformers_logging.enable_progress_bar()
         text = model.config.text_config
         self._model = model.eval().requires_grad_(False)
+        fuse(model.model.vision_tower)
         self._tokenizer = tokenizer
         self.frames: FrameCache[int] = FrameCache()
         """What is known of the last frames."""

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from hiprobe.backbones.embedded.observer import Observation, Observer
+from hiprobe.backbones.hooks import LayerReader
 from hiprobe.backbones.motion import departure
 
 
@@ -198,11 +199,13 @@ class MotionInternVLModel(InternVLModel):
     def block_features(self, pixel_values: torch.Tensor) -> dict[int, torch.Tensor]:
         """Return the patch features (B, K, rows, columns, width) of every vision block that feeds a stream."""
         batch, frames = pixel_values.shape[:2]
-        output = self.vision_tower(pixel_values=pixel_values.flatten(0, 1), output_hidden_states=True)
-        rows, columns = self.vision_tower.embeddings.patch_embeddings.patch_shape
-        wanted = {*self.config.appearance_blocks, *self.config.motion_blocks, *self.config.observed_blocks}
-        # Entry 0 is the embedding; the first token is the class token.
-        return {b: output.hidden_states[b][:, 1:].reshape(batch, frames, rows, columns, -1) for b in wanted}
+        config, tower = self.config, self.vision_tower
+        wanted = sorted({*config.appearance_blocks, *config.motion_blocks, *config.observed_blocks})
+        with LayerReader(tower.encoder.layer, wanted) as reader:
+            tower(pixel_values=pixel_values.flatten(0, 1))
+        rows, columns = tower.embeddings.patch_embeddings.patch_shape
+        # The first token is the class token.
+        return {b: reader.states[b][:, 1:].reshape(batch, frames, rows, columns, -1) for b in wanted}
 
     def _cells(self, patches: torch.Tensor, pool: Callable[..., torch.Tensor]) -> torch.Tensor:
         """Pool patches (B, rows, columns, C) to the token grid: (B, cells, C)."""
