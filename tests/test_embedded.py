@@ -189,6 +189,30 @@ def test_real_states_by_place_say_where_and_when_something_moves(real: EmbeddedB
 
 
 @pytest.mark.real
+@torch.inference_mode()
+def test_real_sites_are_what_the_model_computes_there(real: EmbeddedBackbone) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 4, *real.info.frame_size, 3), dtype=np.uint8)
+    vision = real.site_states(frames, "What?", "vision")
+    tokens = real.token_states(frames, "What?", [10])[:, 0]
+    assert vision.shape == (2, 10, 2 * 384)
+    np.testing.assert_allclose(vision[:, 9, :384], tokens.mean((1, 2)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(vision[:, 9, 384:], tokens.std(1).mean(1), rtol=1e-3, atol=1e-3)
+    projector = real.site_states(frames, "What?", "projector")
+    embeddings = real.visual_tokens(frames).embeddings
+    np.testing.assert_allclose(projector[:, 0, :576], embeddings.mean(1).numpy(), rtol=1e-3, atol=1e-4)
+    heads = real.site_states(frames, "What?", "heads")
+    assert heads.shape == (2, 30 * 9, 64)
+    # Mixed by the output projection, they are what attention adds in the last block.
+    said = []
+    attention = real._model.model.language_model.layers[29].self_attn
+    handle = attention.register_forward_hook(lambda _module, _inputs, out: said.append(out[0][:, -1]))
+    real.hidden_states(frames, "What?", [30], "last")
+    handle.remove()
+    mixed = attention.o_proj(torch.from_numpy(heads[:, -9:]).flatten(1))
+    torch.testing.assert_close(mixed, said[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.real
 def test_real_hidden_states_have_the_promised_shape_and_do_not_depend_on_the_batch(
     real: EmbeddedBackbone,
 ) -> None:

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 import hiprobe.studies.scorers
-from hiprobe.datasets import Manifest, load_manifest
-from hiprobe.errors import UndefinedMetricError, UsageError
+from hiprobe.backbones import Pooling
+from hiprobe.datasets import Dataset, Manifest, load_manifest
+from hiprobe.errors import CalibrationError, UndefinedMetricError, UsageError
 from hiprobe.features import FeatureStore
 from hiprobe.studies import STUDY_NAMES, StudyResult, _studies, run_study, write_study
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.kinds import _only
 from hiprobe.studies.protocol import Bootstrap, StudySettings, at_layer, by_dlsp, held_out_scores, measure
 from hiprobe.studies.result import Cell, Line, Plot, Table, study_json, study_markdown
-from tests.fakes import BEST_LAYER, FakeBackbone, bright_video, write_calibration
+from tests.fakes import BEST_LAYER, WIDTH, FakeBackbone, bright_video, write_calibration
 
 QUICK = StudySettings(repeats=1, draws=30)
 
@@ -48,11 +50,31 @@ def corpus(manifest: Manifest, reader: Reader) -> Corpus:
     return reader.read(manifest)
 
 
-def run(name: str, manifests: list[Manifest], reader: Reader) -> StudyResult:
+def run(name: str, manifests: list[Manifest], reader: Reader | list[Reader]) -> StudyResult:
     (result,) = run_study(name, manifests, reader, QUICK)
     assert result.study == name and result.tables and result.plots and result.notes
     json.loads(study_json(result))  # and no NaN in it
     return result
+
+
+class DeeperBackbone(FakeBackbone):
+    """Eight layers, of which the seventh is the fake's best."""
+
+    def __init__(self) -> None:
+        super().__init__("d" * 64)
+        self.info = replace(self.info, name="deeper", layers=8)
+
+    def hidden_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        moved = [BEST_LAYER if layer == 7 else 1 for layer in layers]
+        noise = np.random.default_rng(0).normal(size=(len(layers), WIDTH))
+        return super().hidden_states(frames, prompt, moved, pooling, seconds) + noise.astype(np.float32)
 
 
 def numbers(cells: Sequence[Cell]) -> list[float]:
@@ -126,9 +148,26 @@ def test_transfer_uses_no_label_of_the_target(folder: Path, manifest: Manifest, 
     matrix = np.array([line.y for line in result.plots[0].lines], dtype=float)
     assert matrix.shape == (2, 2) and matrix[0, 1] < matrix[0, 0]
     with pytest.raises(UsageError, match="two or more manifests"):
-        run_study("transfer", [manifest], reader, QUICK)
+        run("transfer", [manifest], reader)
     with pytest.raises(UsageError, match="share a name"):
         run_study("fusion", [manifest, manifest], reader, QUICK)
+
+
+def test_transfer_across_backbones_borrows_the_depth_alone(
+    folder: Path, manifest: Manifest, reader: Reader, corpus: Corpus
+) -> None:
+    deeper = Reader(DeeperBackbone(), FeatureStore(folder / "features"))
+    result = run("transfer", [manifest], [reader, deeper])
+    of_fake, of_deeper = (table.rows for table in result.tables)
+    # l* is 3 of 4 on the one and 7 of 8 on the other: 7/8 of 4 is 3.5, and 3/4 of 8 is 6, a layer of noise.
+    assert [row[-1] for row in of_fake] == ["3 of 4", "4 of 4"] and of_fake[0][2] == "reference"
+    assert [row[-1] for row in of_deeper] == ["7 of 8", "6 of 8"]
+    own, borrowed = result.plots[1].lines[0].y
+    assert own is not None and borrowed is not None and own > borrowed
+    with pytest.raises(UsageError, match="only transfer compares backbones"):
+        run("fusion", [manifest], [reader, deeper])
+    with pytest.raises(UsageError, match="Two of the backbones fake, fake share a name"):
+        run("transfer", [manifest], [reader, reader])
 
 
 def test_calibration_fits_on_so_many_videos_and_measures_on_others(manifest: Manifest, reader: Reader) -> None:
@@ -186,7 +225,7 @@ def test_kinds_tells_a_kind_from_the_rest(folder: Path, reader: Reader) -> None:
     flashes = _only(reader.read(manifest), "flash")
     assert [video.is_abnormal for video in flashes.videos] == [False, True, False] * 3
     with pytest.raises(UsageError, match="this study needs two"):
-        run_study("kinds", [load_manifest(folder / "labels.csv")], reader, QUICK)
+        run("kinds", [load_manifest(folder / "labels.csv")], reader)
 
 
 def test_prompts_and_sampling_read_the_videos_anew_each_time(
@@ -245,5 +284,33 @@ def test_the_command_prints_tables_and_writes_files(
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["study"] == "fusion"
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".svg"}
+    one_class = folder / "dark.csv"
+    one_class.write_text("path,label\ndark0.mp4,normal\n")
+    done = CliRunner().invoke(app, [*words, str(one_class), "--draws", "20", "--out", str(tmp_path / "two"), "-q"])
+    assert isinstance(done.exception, CalibrationError)
+    assert len(list((tmp_path / "two").iterdir())) == 3  # the first is written before the second fails
     done = CliRunner().invoke(app, ["study", "nothing", str(folder / "labels.csv")])
     assert isinstance(done.exception, UsageError) and "no study 'nothing'" in str(done.exception)
+
+
+def test_the_command_takes_the_name_of_a_dataset_with_its_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: Manifest
+) -> None:
+    from hiprobe.cli.app import app
+
+    asked = []
+
+    def load(self: Dataset, root: Path, split: str) -> Manifest:
+        asked.append((self.name, root, split))
+        return manifest
+
+    monkeypatch.setattr(Dataset, "load", load)
+    monkeypatch.setattr("hiprobe.backbones.load_backbone", lambda *_, **__: FakeBackbone())
+    words = ["study", "transfer", "ucsd-ped2", str(folder / "labels.csv"), "avenue", "--features"]
+    words += [str(folder / "features"), "--draws", "20", "--out", str(tmp_path), "-q", "--root", "a"]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, UsageError) and "1 --root for 2 dataset(s)" in str(done.exception)
+    done = CliRunner().invoke(app, [*words, "--root", "b"])
+    assert done.exit_code == 0, done.output
+    assert asked == [("ucsd-ped2", Path("a"), "all"), ("avenue", Path("b"), "all")]
+    assert (tmp_path / "transfer-ucsd-ped2-labels-avenue.json").exists()

@@ -19,8 +19,10 @@ from hiprobe.backbones.families import Prepared, find_family
 from hiprobe.backbones.families.base import expand, has_torchvision
 from hiprobe.backbones.families.generic import Generic
 from hiprobe.backbones.families.internvl import InternVL
+from hiprobe.backbones.hooks import HeadReader
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
 from hiprobe.backbones.loading import load_config
+from hiprobe.backbones.sites import vision_blocks
 from hiprobe.errors import BackboneError
 from tests.families.configs import FULL, full_config
 from tests.families.toys import TOYS, write_full_files, write_toy
@@ -344,3 +346,42 @@ def test_a_template_of_another_family_is_refused() -> None:
     assert expand("a <x> b <x>", "<x>", ["1", "2"]) == "a 1 b 2"
     with pytest.raises(BackboneError, match="wrote 1 placeholders '<x>' for 2"):
         expand("a <x>", "<x>", ["1", "2"])
+
+
+@torch.inference_mode()
+def test_sites_are_what_the_model_computes_there(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone)
+    item = backbone.prepare(frames[:1], PROMPT)[0]
+    output = backbone.model(**item.inputs, output_hidden_states=True, use_cache=False)
+    # Heads: mixed by the output projection they are what attention adds in the first block.
+    heads = backbone.site_states(frames, PROMPT, "heads")
+    block = backbone.model.get_decoder().layers[0]
+    count = backbone.model.config.get_text_config(decoder=True).num_attention_heads
+    assert heads.shape[:2] == (2, backbone.info.layers * count)
+    said = []
+    handle = block.self_attn.register_forward_hook(lambda _module, _inputs, out: said.append(out[0]))
+    backbone.read([item], [1], "last")
+    handle.remove()
+    mixed = block.self_attn.o_proj(torch.from_numpy(heads[0, :count]).flatten())
+    torch.testing.assert_close(mixed, said[0][0, -1], rtol=1e-4, atol=1e-5)
+    # The projector: the pooling of layer 0, so to say.
+    projector = backbone.site_states(frames, PROMPT, "projector")
+    expected = output.hidden_states[0][0, item.visual].mean(dim=0)
+    torch.testing.assert_close(torch.from_numpy(projector[0, 0, : backbone.info.width]), expected, rtol=1e-4, atol=1e-5)
+    vision = backbone.site_states(frames, PROMPT, "vision")
+    assert vision.shape[:2] == (2, len(vision_blocks(backbone.model))) and np.isfinite(vision).all()
+
+
+def test_what_stands_still_does_not_change_in_the_vision_tower(backbone: HuggingFaceBackbone) -> None:
+    still = pictures(backbone, 1, 1).repeat(FRAMES, axis=1)
+    change = np.split(backbone.site_states(still, PROMPT, "vision"), 2, axis=2)[1]
+    moved = np.split(backbone.site_states(pictures(backbone, 1), PROMPT, "vision"), 2, axis=2)[1]
+    assert change.max() < 1e-4 < moved.min(axis=2).max()
+
+
+def test_heads_elsewhere_are_told() -> None:
+    class Block(torch.nn.Module):
+        pass
+
+    with pytest.raises(BackboneError, match=r"decoder blocks \[1, 2\] \(Block\) have no self_attn.o_proj"):
+        HeadReader(torch.nn.ModuleList([Block(), Block()]))

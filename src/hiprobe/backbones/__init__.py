@@ -15,6 +15,8 @@ from hiprobe.backbones.base import (
     PlacedBackbone,
     PlacedStates,
     Pooling,
+    Site,
+    SiteBackbone,
     TokenBackbone,
     TokenSite,
 )
@@ -30,6 +32,8 @@ __all__ = [
     "PlacedBackbone",
     "PlacedStates",
     "Pooling",
+    "Site",
+    "SiteBackbone",
     "TokenBackbone",
     "TokenSite",
     "cache_folder",

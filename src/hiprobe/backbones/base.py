@@ -227,6 +227,49 @@ class PlacedBackbone(Backbone, Protocol):
         ...
 
 
+Site = Literal["vision", "projector", "heads"]
+"""Where a segment is read beside the outputs of the decoder's blocks.
+
+``vision``: each block of the vision tower, as two vectors: the mean over patches and frames, and how much patches
+change, the mean over patches of their standard deviation over frames. ``projector``: what the first decoder block is
+given, as two vectors: its poolings ``visual`` and ``motion``. ``heads``: each attention head of each decoder block at
+the last prompt token, block by block, before the output projection.
+"""
+
+
+@runtime_checkable
+class SiteBackbone(Backbone, Protocol):
+    """A backbone that is also read beside the outputs of its decoder blocks."""
+
+    def site_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        site: Site,
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """Read a site.
+
+        Parameters
+        ----------
+        frames, prompt, seconds
+            As for :meth:`Backbone.hidden_states`.
+        site : {"vision", "projector", "heads"}
+            See :data:`Site`.
+
+        Returns
+        -------
+        ndarray of float32, shape (B, places, width)
+            Places are blocks, one, or heads. Of two vectors, the second follows the first.
+
+        Raises
+        ------
+        BackboneError
+            If this architecture keeps the site where it is not found.
+        """
+        ...
+
+
 def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> tuple[int, int]:
     """Return the (rows, columns) in which the tokens of a frame, row by row, divide it evenly.
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hiprobe.backbones.base import Backbone, BackboneInfo, PlacedBackbone, PlacedStates, Pooling, TokenBackbone
+from hiprobe.backbones.base import (
+    Backbone,
+    BackboneInfo,
+    PlacedBackbone,
+    PlacedStates,
+    Pooling,
+    Site,
+    SiteBackbone,
+    TokenBackbone,
+)
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +94,14 @@ class Deferred:
         if not isinstance(self.loaded, PlacedBackbone):
             raise UsageError(f"The {self.info.name} backbone does not tell places apart; no heat map can be drawn.")
         return self.loaded.placed_states(frames, prompt, layer, pooling, seconds)
+
+    def site_states(
+        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`; UsageError if the backbone has none."""
+        if not isinstance(self.loaded, SiteBackbone):
+            raise UsageError(f"The {self.info.name} backbone is read at its decoder blocks only; use another.")
+        return self.loaded.site_states(frames, prompt, site, seconds)
 
     def generate(
         self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None

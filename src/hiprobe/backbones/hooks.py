@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Self
 
 import torch
 from torch import nn
+
+from hiprobe.errors import BackboneError
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: it ends a forward pass that has served its purpose
@@ -46,11 +49,9 @@ class LayerReader:
         self._layers = sorted(set(layers))
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
-    def __enter__(self) -> LayerReader:
+    def __enter__(self) -> Self:
         try:
-            self._handles.append(self._blocks[0].register_forward_pre_hook(self._first, with_kwargs=True))
-            for layer in self._layers:
-                self._handles.append(self._blocks[layer - 1].register_forward_hook(self._hook(layer)))
+            self._register()
         except BaseException:
             self._remove()
             raise
@@ -61,6 +62,11 @@ class LayerReader:
     ) -> bool:
         self._remove()
         return kind is _Stop
+
+    def _register(self) -> None:
+        self._handles.append(self._blocks[0].register_forward_pre_hook(self._first, with_kwargs=True))
+        for layer in self._layers:
+            self._handles.append(self._blocks[layer - 1].register_forward_hook(self._hook(layer)))
 
     def _first(self, _module: nn.Module, inputs: tuple, named: dict) -> None:
         self.embeddings = inputs[0] if inputs else named["hidden_states"]
@@ -77,3 +83,44 @@ class LayerReader:
     def _remove(self) -> None:
         while self._handles:
             self._handles.pop().remove()
+
+
+class HeadReader(LayerReader):
+    """Records what the attention heads of every block give at the last token, before they are mixed.
+
+    ``states`` holds, for each block, the last row of its output projection's input: (B, heads * width of a head). The
+    pass ends there in the last block.
+
+    Parameters
+    ----------
+    blocks : ModuleList
+        The decoder blocks of the language model, which keep the projection as ``self_attn.o_proj``, as most do.
+
+    Raises
+    ------
+    BackboneError
+        If a block keeps it elsewhere.
+    """
+
+    def __init__(self, blocks: nn.ModuleList) -> None:
+        super().__init__(blocks, range(1, len(blocks) + 1))
+        self._projections = [getattr(getattr(block, "self_attn", None), "o_proj", None) for block in blocks]
+        missing = [layer for layer, found in zip(self._layers, self._projections, strict=True) if found is None]
+        if missing:
+            raise BackboneError(
+                f"Attention heads cannot be read: decoder blocks {missing} ({type(blocks[missing[0] - 1]).__name__}) "
+                "have no self_attn.o_proj; take another backbone."
+            )
+
+    def _register(self) -> None:
+        for layer, projection in zip(self._layers, self._projections, strict=True):
+            assert projection is not None
+            self._handles.append(projection.register_forward_pre_hook(self._before(layer)))
+
+    def _before(self, layer: int):
+        def record(_module: nn.Module, inputs: tuple) -> None:
+            self.states[layer] = inputs[0][:, -1]
+            if layer == self._layers[-1]:
+                raise _Stop
+
+        return record

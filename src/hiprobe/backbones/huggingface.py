@@ -18,6 +18,7 @@ from hiprobe.backbones.base import (
     BackboneInfo,
     PlacedStates,
     Pooling,
+    Site,
     TokenSite,
     check_request,
     token_grid,
@@ -28,11 +29,12 @@ from hiprobe.backbones.families import Family, Prepared, find_family
 from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.frames import FrameCache, frame_key
-from hiprobe.backbones.hooks import LayerReader
+from hiprobe.backbones.hooks import HeadReader, LayerReader
 from hiprobe.backbones.loading import check_placing, load_config, load_model
 from hiprobe.backbones.motion import departure
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.pooling import pool_layers
+from hiprobe.backbones.sites import by_head, by_step, mean_and_change, mean_and_motion, vision_blocks
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -151,6 +153,34 @@ class HuggingFaceBackbone:
             placed.append(tokens.unflatten(1, (steps, *grid)))
             pooled.append(self._pooled(batch, states, embeddings, [layer], pooling)[:, 0])
         return PlacedStates(np.concatenate(pooled), torch.cat(placed).numpy())
+
+    @torch.inference_mode()
+    def site_states(
+        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`; a model that was cut gives only what is left."""
+        check_request(self.info, frames, [1], "visual")
+        read = {"vision": self._vision, "projector": self._projector, "heads": self._heads}[site]
+        # One by one: the states of all patches in all blocks are large.
+        return torch.cat([read(item) for item in self.prepare(frames, prompt, seconds)]).numpy()
+
+    def _vision(self, item: Prepared) -> torch.Tensor:
+        blocks = vision_blocks(self._model)
+        layers = range(1, len(blocks) + 1)
+        with LayerReader(blocks, layers) as reader:
+            self._model(**self._inputs([item]), use_cache=False)
+        steps = [by_step(reader.states.get(layer), item.steps, self.info.name) for layer in layers]
+        return torch.stack([mean_and_change(tokens[None]) for tokens in steps], dim=1)
+
+    def _projector(self, item: Prepared) -> torch.Tensor:
+        embeddings = self._run([item], [1])[1]
+        tokens = embeddings[:, item.visual.to(embeddings.device)].float()
+        return mean_and_motion(tokens, departure(tokens.unflatten(1, (item.steps, -1))).flatten(1))
+
+    def _heads(self, item: Prepared) -> torch.Tensor:
+        with HeadReader(decoder_blocks(self._model)) as reader:
+            self._model(**self._encoded([item]), use_cache=False)
+        return by_head(reader.states, self._model.config.get_text_config(decoder=True).num_attention_heads)
 
     @torch.inference_mode()
     def generate(

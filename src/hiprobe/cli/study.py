@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hiprobe.cli import options
 from hiprobe.cli.printing import Printer
+from hiprobe.errors import UsageError
 from hiprobe.studies.names import STUDY_NAMES
+
+if TYPE_CHECKING:
+    from hiprobe.datasets import Manifest
 
 _NAMES = "\n\n".join(f"{name}: {question}" for name, question in STUDY_NAMES.items())
 
@@ -18,10 +23,24 @@ _NAMES = "\n\n".join(f"{name}: {question}" for name, question in STUDY_NAMES.ite
 def study(
     name: Annotated[str, typer.Argument(help="Which one; see above.")],
     labels: Annotated[
-        list[Path], typer.Argument(help="Labelled videos, in the same form as for fit; transfer takes several.")
+        list[str],
+        typer.Argument(
+            help="Labelled videos, in the same form as for fit, or the name of a dataset, with --root; transfer takes "
+            "several."
+        ),
     ],
+    roots: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--root", help="Folder of your copy of a dataset; as often as datasets are named, in their order."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of datasets: train, test or all.")] = "all",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, Markdown and SVG.")] = Path("studies"),
-    model: options.Model = "embedded",
+    models: Annotated[
+        list[str],
+        typer.Option("--model", help="As for fit; transfer takes several, and compares them."),
+    ] = ["embedded"],  # noqa: B006 - typer's defaults are values
     loading: options.Loading = options.LOADING,
     seed: Annotated[int, typer.Option("--seed", help="Of folds, draws and resamples.")] = 0,
     repeats: Annotated[int, typer.Option("--repeats", help="Cross-validations, each with folds of its own.")] = 3,
@@ -36,25 +55,45 @@ def study(
     import json
 
     from hiprobe.backbones import load_backbone
-    from hiprobe.datasets import load_manifest
     from hiprobe.studies import run_study, write_study
     from hiprobe.studies.corpus import Reader
     from hiprobe.studies.protocol import StudySettings
     from hiprobe.studies.result import study_json, study_markdown
 
     printer = Printer(quiet or as_json)
-    manifests = [load_manifest(path) for path in labels]
-    backbone = load_backbone(model, printer.line, loading)
+    manifests = _manifests(labels, roots or [], split)
     with printer.progress() as report:
-        reader = Reader(backbone, options.feature_store(features), fps, report)
-        results = run_study(name, manifests, reader, StudySettings(seed, repeats, draws))
-    for result in results:
-        paths = write_study(result, out)
-        if as_json:
-            typer.echo(json.dumps(json.loads(study_json(result))))
-        else:
-            printer.line(study_markdown(result))
-            printer.line("written: " + ", ".join(str(path) for path in paths))
+        store = options.feature_store(features)
+        backbones = [load_backbone(model, printer.line, loading) for model in models]
+        readers = [Reader(backbone, store, fps, report) for backbone in backbones]
+        # Each is written before the next is begun, which may fail.
+        for result in run_study(name, manifests, readers, StudySettings(seed, repeats, draws)):
+            paths = write_study(result, out)
+            if as_json:
+                typer.echo(json.dumps(json.loads(study_json(result))))
+            else:
+                printer.line(study_markdown(result))
+                printer.line("written: " + ", ".join(str(path) for path in paths))
+
+
+def _manifests(labels: list[str], roots: list[Path], split: str) -> list[Manifest]:
+    """Load manifests; what is no path and names a dataset is read from the next root."""
+    from hiprobe.datasets import datasets, find_dataset, load_manifest
+
+    names = {dataset.name for dataset in datasets()}
+    named = [word for word in labels if word in names and not Path(word).exists()]
+    if len(named) != len(roots):
+        raise UsageError(
+            f"{len(roots)} --root for {len(named)} dataset(s) named ({', '.join(named) or 'none'}): give each dataset "
+            "the folder of your copy; `hiprobe datasets` lists the names."
+        )
+    folders = dict(zip(named, roots, strict=True))
+    return [
+        replace(find_dataset(word).load(folders[word], split), source=Path(word))
+        if word in folders
+        else load_manifest(Path(word))
+        for word in labels
+    ]
 
 
 study.__doc__ = f"{study.__doc__}\n\n{_NAMES}"

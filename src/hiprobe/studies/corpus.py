@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.backbones import Backbone, Pooling
+from hiprobe.backbones import Backbone, Pooling, Site
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, segment_labels
 from hiprobe.errors import UndefinedMetricError
 from hiprobe.evaluation import interval_labels
 from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
 from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.studies.readings import SiteReading, Together, Way
 from hiprobe.video import Sampling, open_video
 
 FloatArray = NDArray[np.float64]
@@ -81,6 +82,15 @@ class Corpus:
         """Seconds of video that there are for each segment."""
         return sum(item.video.duration for item in self.features) / len(self.labels)
 
+    def part(self, layers: slice = slice(None), width: slice = slice(None)) -> Corpus:
+        """Return the corpus of some of its layers, counted anew from 1, and of some of their features."""
+        numbers = tuple(range(1, len(self.layers[layers]) + 1))
+        features = tuple(
+            replace(item, spec=replace(item.spec, layers=numbers), states=item.states[:, layers, width])
+            for item in self.features
+        )
+        return replace(self, features=features)
+
     def smoothed(self, scores: FloatArray, sigma: float = LocalizeSettings().sigma) -> list[FloatArray]:
         """Smooth the scores (n,) of all segments, video by video, as detection does."""
         parts = np.split(scores, np.cumsum([len(item.states) for item in self.features])[:-1])
@@ -132,6 +142,19 @@ class Reader:
             check_intervals(video, item.video.duration)
         times = [open_video(path, fps=self.fps if path.is_dir() else None).frame_times() for path in paths]
         return Corpus(manifest.source.stem, tuple(manifest.videos), tuple(features), tuple(times))
+
+    def read_together(self, manifest: Manifest, ways: Sequence[Way]) -> list[Corpus]:
+        """Read every layer of every video in several ways, in one pass; errors are those of :meth:`read`.
+
+        What is kept of it serves the same ways alone.
+        """
+        read = replace(self, backbone=Together(self.backbone, ways)).read(manifest)
+        count = self.backbone.info.layers
+        return [read.part(slice(start, start + count)) for start in range(0, len(read.layers), count)]
+
+    def read_site(self, manifest: Manifest, site: Site) -> Corpus:
+        """Read every place of a site; its layers are the places. Raises UsageError too if the backbone has none."""
+        return replace(self, backbone=SiteReading(self.backbone, site)).read(manifest)
 
 
 def frame_auc(truth: NDArray[np.bool_], scores: FloatArray) -> float:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hiprobe.probing import fit_scorer
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, FloatArray, Reader
-from hiprobe.studies.protocol import Fit, Rows, StudySettings, at_layer, by_dlsp, dlsp, measure
+from hiprobe.studies.protocol import Fit, Rows, StudySettings, at_layer, by_dlsp, dlsp, joined, measure
 from hiprobe.studies.result import StudyResult
 
 _COUNTS = (2, 3, 5)
@@ -41,13 +40,4 @@ def _mean(count: int, seed: int) -> Fit:
 
 
 def _joined(count: int, seed: int) -> Fit:
-    def fit(corpus: Corpus, rows: Rows) -> Callable[[Corpus], FloatArray]:
-        best = _best(corpus, rows, count)
-
-        def states(of: Corpus) -> FloatArray:
-            return of.states[:, best].reshape(len(of.labels), -1).astype(np.float64)
-
-        scorer = fit_scorer(states(corpus)[rows], corpus.labels[rows], corpus.groups[rows], seed=seed).scorer
-        return lambda other: scorer.scores(states(other))
-
-    return fit
+    return lambda corpus, rows: joined(_best(corpus, rows, count), seed)(corpus, rows)

@@ -8,7 +8,7 @@ from sklearn.manifold import TSNE
 
 from hiprobe.probing import probe_layers, saliency
 from hiprobe.studies.corpus import Corpus, FloatArray, Reader
-from hiprobe.studies.protocol import Bootstrap, StudySettings, at_layer, band, held_out_scores
+from hiprobe.studies.protocol import StudySettings, band, layer_curve
 from hiprobe.studies.result import Line, Plot, StudyResult, Table
 
 _DRAWS = 100
@@ -20,13 +20,7 @@ def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResu
     found = probe_layers(corpus.states, corpus.labels, corpus.groups, corpus.layers, seed=settings.seed)
     metrics = {"D_KL": found.d_kl, "LDR": found.ldr, "H": found.entropy, "S": found.combined}
     resampled = _resampled(corpus, settings.seed)
-    resamples = Bootstrap(corpus, settings.draws, settings.seed)
-    auc, auc_bands = [], []
-    for index in range(len(corpus.layers)):
-        fit = at_layer(lambda *_, chosen=index: chosen)
-        scores = [held_out_scores(corpus, fit, seed) for seed in settings.seeds]
-        auc.append(float(np.mean([corpus.auc(each) for each in scores])))
-        auc_bands.append(band(resamples.mean_aucs(scores)))
+    auc, auc_bands = layer_curve(corpus, settings)
     best = int(np.argmax(auc))
     table = Table(
         "Each layer",

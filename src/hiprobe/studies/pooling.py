@@ -8,6 +8,7 @@ import numpy as np
 
 from hiprobe.backbones import POOLINGS
 from hiprobe.datasets import Manifest
+from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import StudySettings, at_layer, by_dlsp, measure
@@ -16,7 +17,8 @@ from hiprobe.studies.result import StudyResult
 
 def pooling(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
     """Compare the poolings and their concatenations, each at the layer that DLSP picks for it."""
-    read = {name: reader.read(manifest, pooling=name) for name in POOLINGS}  # type: ignore[arg-type]
+    ways = [(DEFAULT_PROMPT, name) for name in POOLINGS]
+    read = dict(zip(POOLINGS, reader.read_together(manifest, ways), strict=True))  # type: ignore[arg-type]
     corpora = dict(read)
     for first, second in (("last", "visual"), ("last", "motion")):
         corpora[f"{first} and {second}"] = _joined(read[first], read[second])

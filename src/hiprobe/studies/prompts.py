@@ -23,15 +23,14 @@ PROMPTS = {
 def prompts(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
     """Read the videos with each prompt and compare."""
     methods, peaks, curves = [], [], []
-    name, layers = "", ()
-    for title, prompt in PROMPTS.items():
-        corpus = reader.read(manifest, prompt=prompt)
+    pooling = reader.backbone.info.pooling
+    corpora = reader.read_together(manifest, [(prompt, pooling) for prompt in PROMPTS.values()])
+    for title, corpus in zip(PROMPTS, corpora, strict=True):
         found = saliency(corpus.states, corpus.labels, layers=corpus.layers)
         methods.append(measure(corpus, title, lambda seed: at_layer(by_dlsp, seed), settings))
         peaks.append(found.layer)
         curves.append(Line(title, tuple(found.combined.tolist())))
-        name, layers = corpus.name, corpus.layers
     texts = [prompt.strip() or "(nothing)" for prompt in PROMPTS.values()]
     table, bars = comparison("Prompts", methods, methods[0], {"l* on all videos": peaks, "prompt": texts})
-    plots = (bars, Plot("S by prompt", "layer", "S", layers, tuple(curves)))
-    return StudyResult("prompts", (name,), (table,), plots, (HOW,))
+    plots = (bars, Plot("S by prompt", "layer", "S", corpora[0].layers, tuple(curves)))
+    return StudyResult("prompts", (corpora[0].name,), (table,), plots, (HOW,))

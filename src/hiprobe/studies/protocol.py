@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UndefinedMetricError
 from hiprobe.evaluation.confidence import pair_table
-from hiprobe.probing import Saliency, fit_scorer, group_folds, saliency
+from hiprobe.probing import Saliency, fit_scorer, group_folds, layer_auc, saliency
 from hiprobe.studies.corpus import Corpus, FloatArray
 
 Rows = NDArray[np.intp]
@@ -63,6 +63,19 @@ def at_layer(choose: Choose, seed: int = 0) -> Fit:
         labels, groups = corpus.labels[rows], corpus.groups[rows]
         scorer = fit_scorer(corpus.states[rows, index], labels, groups, seed=seed).scorer
         return lambda other: scorer.scores(other.states[:, index])
+
+    return fit
+
+
+def joined(layers: Sequence[int], seed: int = 0) -> Fit:
+    """Fit on the states of several layers, given by their indices, joined to one vector."""
+
+    def states(corpus: Corpus) -> FloatArray:
+        return corpus.states[:, layers].reshape(len(corpus.labels), -1).astype(np.float64)
+
+    def fit(corpus: Corpus, rows: Rows) -> Callable[[Corpus], FloatArray]:
+        scorer = fit_scorer(states(corpus)[rows], corpus.labels[rows], corpus.groups[rows], seed=seed).scorer
+        return lambda other: scorer.scores(states(other))
 
     return fit
 
@@ -149,3 +162,20 @@ def measured(corpus: Corpus, name: str, scores: Sequence[FloatArray], settings: 
     auc = float(np.mean([corpus.auc(each) for each in scores]))
     resampled = Bootstrap(corpus, settings.draws, settings.seed).mean_aucs(scores)
     return Measured(name, tuple(scores), auc, resampled)
+
+
+def layer_curve(corpus: Corpus, settings: StudySettings) -> tuple[list[float], list[tuple[float, float]]]:
+    """Return the frame AUC of each layer, held out and mean of the repeats, and its 95% interval."""
+    resamples = Bootstrap(corpus, settings.draws, settings.seed)
+    aucs, bands = [], []
+    for index in range(len(corpus.layers)):
+        fit = at_layer(lambda *_, chosen=index: chosen)
+        scores = [held_out_scores(corpus, fit, seed) for seed in settings.seeds]
+        aucs.append(float(np.mean([corpus.auc(each) for each in scores])))
+        bands.append(band(resamples.mean_aucs(scores)))
+    return aucs, bands
+
+
+def by_auc(corpus: Corpus, rows: Rows) -> int:
+    """Pick the layer of the highest cross-validated segment AUC."""
+    return int(np.argmax(layer_auc(corpus.states[rows], corpus.labels[rows], corpus.groups[rows])))

@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones.base import BackboneInfo, PlacedStates, Pooling, check_request
+from hiprobe.backbones.base import BackboneInfo, PlacedStates, Pooling, Site, check_request
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.embedded.recipe import INFO, NAME
 from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.backbones.frames import FrameCache, frame_key
-from hiprobe.backbones.hooks import LayerReader
+from hiprobe.backbones.hooks import HeadReader, LayerReader
 from hiprobe.backbones.pooling import pool_layers
 from hiprobe.backbones.prompts import check_prompt
+from hiprobe.backbones.sites import by_head, mean_and_change, mean_and_motion
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -170,6 +171,25 @@ class EmbeddedBackbone:
         moved = torch.cat([moved[:, :1], moved], dim=1) if frames.shape[1] > 1 else None
         found = tokens.mean(dim=1)[:, None].numpy()
         return PlacedStates(pooled, found, None if moved is None else moved.numpy())
+
+    @torch.inference_mode()
+    def site_states(
+        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
+    ) -> NDArray[np.float32]:
+        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`."""
+        check_request(self.info, frames, [1], "visual")
+        if site == "vision":
+            blocks = range(1, len(self._model.model.vision_tower.encoder.layer) + 1)
+            tokens = torch.from_numpy(self.token_states(frames, prompt, blocks))
+            return torch.stack([mean_and_change(tokens[:, index]) for index in range(len(blocks))], dim=1).numpy()
+        visual = self.visual_tokens(frames)
+        if site == "projector":
+            return mean_and_motion(visual.embeddings, visual.motion).numpy()
+        ids = self.prompt_ids(prompt, visual.embeddings.shape[1])
+        language = self._model.model.language_model
+        with HeadReader(language.layers) as reader:
+            language(inputs_embeds=self._embed(ids, visual), use_cache=False)
+        return by_head(reader.states, language.config.num_attention_heads).numpy()
 
     @torch.inference_mode()
     def generate(
