@@ -1,6 +1,7 @@
 """Heat maps against the truth: UCSD Ped2's pixel masks, and what the event of a generated scene changes.
 
-    python -m benchmarks.heat_map DATA [--work bench-out] [--only ped2|scenes] [--clips 88]
+    python -m benchmarks.one_class DATA [--work bench-out]     # fits the one-class probe on the normal clips
+    python -m benchmarks.heat_map DATA [--work bench-out] [--only ped2|scenes] [--clips 44]
 
 DATA holds ``ucsd_ped2/`` with ``labels.csv`` and ``gt_pixel_masks/``. Ped2: logistic probes are fitted on the normal
 clips and Test001 to Test004, the one-class probe on the normal clips alone; measured on every fifth abnormal frame of
@@ -31,10 +32,9 @@ from hiprobe.backbones import Backbone, Pooling, load_backbone
 from hiprobe.datasets import LabelledVideo, Manifest
 from hiprobe.explain import HeatMap, read_heat
 from hiprobe.explain.reading import spread
-from hiprobe.features import FeatureStore
 from hiprobe.files import write_text
 from hiprobe.localize import Event, LocalizeSettings
-from hiprobe.pipeline import DEFAULT_PROMPT, fit_normal
+from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.pipeline.detect import score
 from hiprobe.pipeline.fit import fit_features
 from hiprobe.probing import OneClassProbe, Probe, fit_scorer, saliency
@@ -116,9 +116,7 @@ def measure_ped2(data: Path, backbone: Any, work: Path) -> dict[str, dict[str, f
             for video in measured:
                 raw = np.array([segment.score for segment in score(features[video], probe, probe.localize)[0]])
                 _score(tallies[name], video, _at(_heat(open_video(video.path), raw, one, backbone)))
-            print(name, tallies[name].numbers(), flush=True)
-    store = FeatureStore(work / "one-class")
-    probe = fit_normal(Manifest(Path("ucsd_ped2"), tuple(normal)), backbone, layer=8, store=store).probe
+    probe = OneClassProbe.load(work / "one_class_gaussian.probe")
     tallies["one-class probe"] = Tally()
     for video in measured:
         opened = open_video(video.path)
@@ -235,7 +233,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with ucsd_ped2/")
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states and numbers")
     parser.add_argument("--only", choices=["ped2", "scenes"], help="one of the two")
-    parser.add_argument("--clips", type=int, default=88, help="generated clips to fit on, of each sort, and to measure")
+    parser.add_argument("--clips", type=int, default=44, help="generated clips to fit on, of each sort, and to measure")
     options = parser.parse_args()
     backbone: Any = load_backbone(report=print).loaded
     if options.only in (None, "ped2"):
