@@ -30,8 +30,8 @@ from benchmarks.real_footage import read_videos
 from benchmarks.ucsd_ped2 import FITTED_TESTS, POOLINGS_MEASURED
 from hiprobe.backbones import Backbone, Pooling, load_backbone
 from hiprobe.datasets import LabelledVideo, Manifest
-from hiprobe.explain import HeatMap, read_heat
-from hiprobe.explain.reading import spread
+from hiprobe.explain import HeatMap, Witness, read_heat
+from hiprobe.explain.witness import spread
 from hiprobe.files import write_text
 from hiprobe.localize import Event, LocalizeSettings
 from hiprobe.pipeline import DEFAULT_PROMPT
@@ -127,7 +127,7 @@ def measure_ped2(data: Path, backbone: Any, work: Path) -> dict[str, dict[str, f
 def _heat(video: Video, scores: NDArray[np.float64], probe: Probe | OneClassProbe, backbone: Backbone) -> HeatMap:
     """Return the maps of a whole video, taken for one event."""
     whole = Event(0.0, video.info.duration, 0.0, 1.0, 1.0)
-    return read_heat(video, plan_segments(video.info.duration, Sampling()), scores, [whole], probe, backbone)
+    return read_heat(video, plan_segments(video.info.duration, Sampling()), scores, [whole], Witness(backbone, probe))
 
 
 def _at(heat: HeatMap) -> Maps:

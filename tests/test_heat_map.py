@@ -11,13 +11,15 @@ import pytest
 from hiprobe.backbones import PlacedStates
 from hiprobe.backbones.base import token_grid
 from hiprobe.errors import UsageError
-from hiprobe.explain import HeatMap, blend
-from hiprobe.explain.reading import spread
+from hiprobe.explain import HeatMap, Witness, blend
+from hiprobe.explain.witness import spread
+from hiprobe.features import FeatureStore
 from hiprobe.localize import LocalizeSettings
 from hiprobe.pipeline import detect, fit, fit_normal
 from hiprobe.pipeline.detect import NO_HEAT
 from hiprobe.probing import AnyProbe
 from hiprobe.report import detection_json
+from hiprobe.video import Sampling, iter_segments, open_video
 from tests.fakes import (
     FakeBackbone,
     FakePlacedBackbone,
@@ -78,19 +80,43 @@ def test_times_are_those_of_sampled_frames_each_once(spotted: Path, manifest: Pa
     assert np.allclose(heat.times * 10, (heat.times * 10).round())
 
 
-def test_only_segments_of_events_are_read_again(spotted: Path, manifest: Path) -> None:
-    class Counting(FakePlacedBackbone):
-        placed = 0
+class Counting(FakePlacedBackbone):
+    """Counts the segments that it really reads."""
 
-        def placed_states(self, frames, prompt, layer, pooling, seconds=None) -> PlacedStates:
-            self.placed += seconds is not None
-            return super().placed_states(frames, prompt, layer, pooling, seconds)
+    read = 0
 
+    def placed_states(self, frames, prompt, layer, pooling, seconds=None) -> PlacedStates:
+        self.read += len(frames)
+        return super().placed_states(frames, prompt, layer, pooling, seconds)
+
+
+@pytest.mark.parametrize("pooling", ["visual", "last"])
+def test_no_segment_is_read_twice(spotted: Path, manifest: Path, tmp_path: Path, pooling) -> None:
+    probe, settings = fit(manifest, FakePlacedBackbone(), pooling=pooling).probe, LocalizeSettings(threshold="adaptive")
+    backbone, store = Counting(), FeatureStore(tmp_path)
+    fresh = detect(spotted, probe, backbone, heat=True, localize=settings, store=store)
+    assert backbone.read == len(fresh.segments) == 11 and fresh.heat is not None
+    # Of hidden states that are kept, only what is needed is read, and the maps are the same.
+    kept = detect(spotted, probe, backbone, heat=True, localize=settings, store=store)
+    event = fresh.events[0].event
+    touched = sum(s.start < event.end and s.end > event.start for s in fresh.segments)
+    assert touched < 11 and backbone.read - 11 == touched + (11 if pooling == "last" else 0)
+    assert kept.heat is not None and np.array_equal(kept.heat.times, fresh.heat.times)
+    np.testing.assert_allclose(kept.heat.maps, fresh.heat.maps, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_remembered_takes_no_more_memory_than_it_may(spotted: Path, manifest: Path) -> None:
     backbone = Counting()
-    probe = fit(manifest, backbone).probe
-    result = detect(spotted, probe, backbone, heat=True, localize=LocalizeSettings(threshold="adaptive"))
-    event = result.events[0].event
-    assert backbone.placed == sum(s.start < event.end and s.end > event.start for s in result.segments) < 11
+    probe = fit(manifest, backbone, pooling="last").probe
+    items = list(iter_segments(open_video(spotted), Sampling(), backbone.info.frame_size))
+    one = backbone.placed_states(items[0].frames[None], "", probe.layer, "last")
+    witness = Witness(backbone, probe, memory=4 * one.states.nbytes)
+    for item in items:
+        witness.hidden_states(item.frames[None], probe.context.prompt, [probe.layer], "last", [2.0])
+    backbone.read = 0
+    for item in reversed(items):
+        witness.recall(item)
+    assert backbone.read == len(items) - 4
 
 
 def test_the_tokens_of_one_class_probes_are_their_heat(folder: Path) -> None:

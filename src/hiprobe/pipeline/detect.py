@@ -13,7 +13,7 @@ import numpy as np
 
 from hiprobe.backbones import POOLINGS, Backbone, Pooling
 from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
-from hiprobe.explain import Explanation, HeatMap, check_heat, explain_events, read_heat
+from hiprobe.explain import Explanation, HeatMap, Witness, explain_events, read_heat
 from hiprobe.features import Failure, FeatureSpec, FeatureStore, extract, extract_each
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
@@ -130,7 +130,8 @@ def detect(
     explain : bool
         Whether to let the backbone describe each event.
     heat : bool
-        Whether to tell where in the picture each event is; reads the segments of the events once more.
+        Whether to tell where in the picture each event is. Where hidden states are kept already, the segments of the
+        events are read once more.
     localize : LocalizeSettings, optional
         In place of the probe's own.
     store : FeatureStore, optional
@@ -149,12 +150,11 @@ def detect(
     UsageError
         If heat maps are asked for of a backbone that does not tell places apart.
     """
-    reader, spec = detection_reading(probe, backbone)
-    if heat:
-        check_heat(probe, backbone)
+    witness = Witness(backbone, probe) if heat else None
+    reader, spec = detection_reading(probe, witness or backbone)
     began = time.perf_counter()
     features = extract(Path(path), reader, spec, store, fps, report)
-    return _detection(features, time.perf_counter() - began, probe, backbone, explain, heat, localize, fps)
+    return _detection(features, time.perf_counter() - began, probe, backbone, explain, witness, localize, fps)
 
 
 def detection_reading(probe: AnyProbe, backbone: Backbone) -> tuple[Backbone, FeatureSpec]:
@@ -184,7 +184,7 @@ def _detection(
     probe: AnyProbe,
     backbone: Backbone,
     explain: bool,
-    heat: bool,
+    witness: Witness | None,
     localize: LocalizeSettings | None,
     fps: float | None,
 ) -> Detection:
@@ -195,10 +195,10 @@ def _detection(
     explanations: Sequence[Explanation | None] = [None] * len(events)
     warnings = list(features.video.warnings)
     maps: HeatMap | None = None
-    if heat:
+    if witness is not None:
         windows = [Segment(i, segment.start, segment.end) for i, segment in enumerate(segments)]
         raw = np.array([segment.score for segment in segments])
-        maps = read_heat(open_video(features.video.path, fps=fps), windows, raw, events, probe, backbone)
+        maps = read_heat(open_video(features.video.path, fps=fps), windows, raw, events, witness)
         if events and not len(maps.times):
             warnings.append(NO_HEAT)
     if explain:
@@ -287,9 +287,8 @@ def detect_all(
     ``fps`` is for those that are folders of images. Returns the failures.
     """
     failures = []
-    reader, spec = detection_reading(probe, backbone)
-    if heat:
-        check_heat(probe, backbone)
+    witness = Witness(backbone, probe) if heat else None
+    reader, spec = detection_reading(probe, witness or backbone)
     with closing(extract_each(paths, reader, spec, store, fps, report)) as results:
         began = time.perf_counter()
         for path, found in zip(paths, results, strict=True):
@@ -299,7 +298,7 @@ def detect_all(
             seconds = time.perf_counter() - began
             rate = fps if path.is_dir() else None
             try:
-                result = _detection(found, seconds, probe, backbone, explain, heat, localize, rate)
+                result = _detection(found, seconds, probe, backbone, explain, witness, localize, rate)
             except (VideoError, FeatureError, UsageError) as error:
                 failures.append(Failure(path, error))
             else:

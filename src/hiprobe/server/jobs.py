@@ -7,8 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,8 @@ from sqlalchemy import Select, func, select, update
 from hiprobe.backbones import Backbone, PlacedStates, Pooling
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.errors import HiProbeError, LimitError, NotFoundError, UsageError
-from hiprobe.explain import HeatMap
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import Detection, detect
-from hiprobe.probing import AnyProbe
 from hiprobe.server.database import Database
 from hiprobe.server.library import Library, find_video
 from hiprobe.server.probes import Probes
@@ -226,8 +223,12 @@ class Jobs:
             path, fps = self._library.open(job.video_id)
             probe = self._probes.load(job.probe_id)
             backbone, report = _Watched(self._backbone, lambda: self._check(job.id)), self._reporter(job.id)
-            found = detect(path, probe, backbone, explain=job.explain, store=self._store, fps=fps, report=report)
-            self._finish(job, replace(found, heat=self._heat(path, probe, backbone, fps)))
+            read = partial(detect, path, probe, backbone, store=self._store, fps=fps, report=report)
+            try:
+                found = read(explain=job.explain, heat=True)
+            except UsageError:  # not every backbone tells places apart
+                found = read(explain=job.explain)
+            self._finish(job, found)
         except _StoppedError:
             pass  # its state says why
         except HiProbeError as error:
@@ -237,13 +238,6 @@ class Jobs:
             self._fail(job, f"unexpected {type(error).__name__}: {error}")
         finally:
             self._live.pop(job.id, None)
-
-    def _heat(self, path: Path, probe: AnyProbe, backbone: Backbone, fps: float | None) -> HeatMap | None:
-        """Return the heat maps of what was found; its hidden states are kept by now."""
-        try:
-            return detect(path, probe, backbone, heat=True, store=self._store, fps=fps).heat
-        except UsageError:  # not every backbone tells places apart
-            return None
 
     def _reporter(self, job_id: int) -> Callable[[int, int], None]:
         """Return what notes the progress of a job, and stops it once it is no longer wanted."""
