@@ -1,7 +1,7 @@
 """Photograph the review page for the docs: ``python -m tools.page_pictures``.
 
 A probe is fitted on the bundled sample clips, a server is run on a project of a few of them, and a headless Chromium
-walks through it. The pictures are ``docs/page-*.png``.
+walks through it. The pictures are ``docs/screenshots/page-*.png``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hiprobe.samples import DEMO_VIDEO, SAMPLE_LABELS
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-DOCS = Path(__file__).parents[1] / "docs"
+PICTURES = Path(__file__).parents[1] / "docs" / "screenshots"
 DESKTOP, PHONE = (1280, 720), (390, 844)
 
 _CLIPS = ("day3_fight.mp4", "day4_normal.mp4", "day7_fall.mp4", "day8_run.mp4")
@@ -93,7 +93,7 @@ def _shoot(browser: Browser, address: str, name: str, size: tuple[int, int], *, 
         page.keyboard.press("n")
         page.wait_for_timeout(1000)
     picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.convert("RGB").quantize(128).save(DOCS / f"page-{name}.png", optimize=True)
+    picture.convert("RGB").quantize(128).save(PICTURES / f"page-{name}.png", optimize=True)
     page.close()
 
 
