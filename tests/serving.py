@@ -73,6 +73,15 @@ def wait_for(ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float =
     return answer
 
 
+def detected(service: Service, *names: str) -> list[int]:
+    """Add videos, and wait until the current probe has looked at them."""
+    jobs = [service.jobs.submit(service.library.add(name).id) for name in names]
+    for job in jobs:
+        over = wait_for(lambda number=job.id: service.jobs.get(number), lambda now: now.finished is not None)
+        assert over.state == "done", over.error
+    return [job.video_id for job in jobs]
+
+
 class SlowBackbone(FakePlacedBackbone):
     """Takes its time with every batch, so that a job can be caught in the middle."""
 

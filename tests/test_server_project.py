@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import shutil
 import sqlite3
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,21 +11,18 @@ import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from PIL import Image
 
 pytest.importorskip("nicegui", reason="the server needs hiprobe[serve]")
 
 from hiprobe.errors import CalibrationError, LimitError, NotFoundError, UsageError
 from hiprobe.probing import Probe
-from hiprobe.report import MARGIN
 from hiprobe.server.database import Database
 from hiprobe.server.labels import segment_verdicts
 from hiprobe.server.records import LabelRecord
 from hiprobe.server.service import Service
 from hiprobe.server.tables import Base
-from hiprobe.video import open_video
 from tests.fakes import FakeBackbone
-from tests.serving import API, SlowBackbone, choose_yard, client, make_project, opened, wait_for
+from tests.serving import SlowBackbone, choose_yard, detected, make_project, opened, wait_for
 from tests.videos import write_video
 
 
@@ -47,15 +40,6 @@ def folder(template: Path, tmp_path: Path) -> Path:
 def service(folder: Path) -> Iterator[Service]:
     with opened(folder) as found:
         yield found
-
-
-def detected(service: Service, *names: str) -> list[int]:
-    """Add videos, and wait until the current probe has looked at them."""
-    jobs = [service.jobs.submit(service.library.add(name).id) for name in names]
-    for job in jobs:
-        over = wait_for(lambda number=job.id: service.jobs.get(number), lambda now: now.finished is not None)
-        assert over.state == "done", over.error
-    return [job.video_id for job in jobs]
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
@@ -316,60 +300,6 @@ def test_the_saliency_of_a_probe_peaks_at_its_layer(service: Service) -> None:
     saliency = service.probes.saliency(service.probes.current().id)
     best = max(range(len(saliency.layers)), key=lambda index: saliency.combined[index] or 0)
     assert saliency.layers[best] == saliency.layer
-
-
-def test_a_job_finds_where_its_events_are(service: Service) -> None:
-    (flash,) = detected(service, "flash.mp4")
-    heat = service.results.heat(flash)
-    assert service.results.has_heat(flash) and heat.maps.shape[1:] == (3, 4)
-    (event,) = service.results.get(flash).events
-    assert heat.at((event.event.start + event.event.end) / 2) is not None and heat.at(2.0) is None
-
-
-def test_a_backbone_that_tells_no_places_apart_detects_all_the_same(folder: Path) -> None:
-    with opened(folder, FakeBackbone()) as service:
-        (flash,) = detected(service, "flash.mp4")
-        assert service.results.get(flash).segments and not service.results.has_heat(flash)
-        with pytest.raises(NotFoundError, match="no heat map"):
-            service.results.heat(flash)
-
-
-def test_heat_is_a_picture_to_lay_over_the_video(service: Service) -> None:
-    web, (number,) = client(service), detected(service, "flash.mp4")
-    heat, opacities = service.results.heat(number), []
-    for time in (heat.times[heat.maps.max((1, 2)).argmax()], 2):
-        answer = web.get(f"{API}/videos/{number}/heat?time={time}")
-        assert answer.headers["content-type"] == "image/png"
-        picture = Image.open(io.BytesIO(answer.content))
-        assert picture.mode == "RGBA" and picture.width / picture.height == pytest.approx(80 / 48, rel=0.01)
-        opacities.append(np.asarray(picture)[..., 3].max())
-    assert opacities[0] > 100 and opacities[1] == 0
-    assert web.get(f"{API}/videos/{number}/heat?time=nan").status_code == 422
-    calm = service.library.add("calm.mp4").id
-    assert web.get(f"{API}/videos/{calm}/heat?time=2").status_code == 404
-
-
-def test_exports_hold_what_was_found(service: Service, tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="no result to export"):
-        service.exports.json(None, tmp_path / "none.json")
-    flash, _ = detected(service, "flash.mp4", "calm.mp4")
-    (event,) = service.labels.events(flash)
-    service.exports.json(None, tmp_path / "all.json")
-    bodies = json.loads((tmp_path / "all.json").read_text())
-    assert [(body["schema"], len(body["events"])) for body in bodies] == [
-        ("hiprobe.detection/1", 0),
-        ("hiprobe.detection/1", 1),
-    ]
-    service.exports.csv([flash], tmp_path / "events.csv")
-    (row,) = csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text()))
-    assert float(row["start"]) == pytest.approx(event.start, abs=1e-4)
-    service.exports.clips([flash], tmp_path / "clips.zip")
-    with zipfile.ZipFile(tmp_path / "clips.zip") as archive:
-        (name,) = archive.namelist()
-        archive.extract(name, tmp_path)
-    assert open_video(tmp_path / name).info.duration == pytest.approx(event.end - event.start + 2 * MARGIN, abs=0.21)
-    service.exports.report([flash], tmp_path / "report.html")
-    assert "1 event in flash.mp4" in (tmp_path / "report.html").read_text()
 
 
 def test_a_video_with_labels_stays_and_another_is_removed_but_not_its_file(service: Service, folder: Path) -> None:

@@ -113,13 +113,13 @@ class ScoreBar:
         level = self._y(detection.threshold)
         draw.line([(0, level), (self._width, level)], fill=LINE)
         # No more points than pixels, each the highest of its column: a peak must not vanish from a long video.
-        columns = self._x(self._centres).astype(int)
+        columns = (self._centres / self._duration * self._width).astype(int)
         highest = [(x, self._y(self._scores[columns == x].max())) for x in np.unique(columns).tolist()]
         ends = (0, self._y(self._scores[0])), (self._width, self._y(self._scores[-1]))
         draw.line([ends[0], *highest, ends[1]], fill=CURVE, width=2)
         return image
 
-    def _x(self, time):
+    def _x(self, time: float) -> float:
         return time / self._duration * self._width
 
     def _y(self, score: float) -> float:

@@ -6,6 +6,7 @@ import json as jsonlib
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hiprobe.errors import NotFoundError
@@ -45,25 +46,29 @@ class Exports:
         events.write(path)
 
     def clips(self, video_ids: Sequence[int] | None, path: Path) -> None:
-        """Write a ZIP of H.264 clips, one per event with a margin; raises VideoError if a video cannot be decoded."""
+        """Write a ZIP of H.264 clips, one per event with a margin.
+
+        Raises UsageError if a video is gone or replaced by a link, and VideoError if it cannot be decoded.
+        """
         with (
             tempfile.TemporaryDirectory(prefix="hiprobe-clips-") as folder,
             atomic_path(path) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for number, found in self._found(video_ids):
-                stem = Path(safe_name(found.video.path.name)).stem
-                _, fps = self._library.open(number)
-                for clip in write_event_clips(found, Path(folder), f"{number}-{stem}", fps=fps):
+                path, fps = self._library.open(number)
+                name = f"{number}-{Path(safe_name(path.name)).stem}"
+                for clip in write_event_clips(_of(found, path), Path(folder), name, fps=fps):
                     archive.write(clip, clip.name)
                     clip.unlink()
 
     def report(self, video_ids: Sequence[int] | None, path: Path) -> None:
-        """Write the self-contained HTML report."""
-        write_report([found for _, found in self._found(video_ids)], path)
+        """Write the self-contained HTML report. Raises UsageError if a video is gone or replaced by a link."""
+        results = self._found(video_ids)
+        write_report((_of(found, self._library.open(number)[0]) for number, found in results), path)
 
     def _found(self, video_ids: Sequence[int] | None) -> list[tuple[int, Detection]]:
-        """Return what was found, with the path that each video has now."""
+        """Return what was found, by the id of the video."""
         if video_ids is None:
             found = [(video.id, self._results.find(video.id)) for video in self._library.list()]
         else:
@@ -72,3 +77,8 @@ class Exports:
         if not results:
             raise NotFoundError("There is no result to export yet; run a detection first.")
         return results
+
+
+def _of(found: Detection, path: Path) -> Detection:
+    """Return a detection of the video where it is now: the project may have moved, and no other path was checked."""
+    return replace(found, video=replace(found.video, path=path))
