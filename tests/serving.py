@@ -17,7 +17,7 @@ import numpy as np
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from hiprobe.backbones import Pooling
+from hiprobe.backbones import PlacedStates, Pooling
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import fit
 from hiprobe.server.access import Access
@@ -89,16 +89,16 @@ class SlowBackbone(FakePlacedBackbone):
         super().__init__()
         self._seconds = seconds
 
-    def hidden_states(
+    def placed_states(
         self,
         frames: NDArray[np.uint8],
         prompt: str,
-        layers: Sequence[int],
+        layer: int,
         pooling: Pooling,
         seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        time.sleep(self._seconds)
-        return super().hidden_states(frames, prompt, layers, pooling, seconds)
+    ) -> PlacedStates:
+        time.sleep(self._seconds)  # hidden states are made of these
+        return super().placed_states(frames, prompt, layer, pooling, seconds)
 
 
 class Server:
