@@ -238,9 +238,16 @@ def test_prompts_and_sampling_read_the_videos_anew_each_time(
     monkeypatch.setattr(hiprobe.studies.sampling, "LENGTHS", (2.0, 4.0))
     backbone = FakeBackbone()
     reader = Reader(backbone, FeatureStore(folder / "others"))
-    rows = run("sampling", [manifest], reader).tables[0].rows
+    sampled = run("sampling", [manifest], reader)
     # Frames of a second of video that are encoded: half of K are new in each segment, and one of one.
-    assert [(row[0], row[-1]) for row in rows] == [("K = 8, 2 s", 4.0), ("K = 1, 2 s", 1.0), ("K = 8, 4 s", 2.0)]
+    assert [(row[0], *row[-2:]) for row in sampled.tables[0].rows] == [
+        ("K = 8, 2 s", 4.0, 1.0),
+        ("K = 1, 2 s", 1.0, 1.0),
+        ("K = 1, 4 s", 0.5, 0.5),
+        ("K = 8, 4 s", 2.0, 0.5),
+    ]
+    assert [line.name for line in sampled.plots[0].lines] == ["K = 1", "K = 8"]
+    assert sampled.plots[1].lines[1].low == (4.0, 2.0)
     prompts = run("prompts", [manifest], reader)
     assert [line.name for line in prompts.plots[1].lines] == list(hiprobe.studies.prompts.PROMPTS)
     before = backbone.segments

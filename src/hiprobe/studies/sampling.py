@@ -1,6 +1,8 @@
-"""``sampling``: frames a segment (K) and segment length: what they bring and what they cost."""
+"""``sampling``: frames a segment (K) against segment length: what they bring and what they cost."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from hiprobe.datasets import Manifest
 from hiprobe.studies.compare import HOW, comparison
@@ -12,37 +14,34 @@ from hiprobe.video import Sampling
 FRAMES = (1, 2, 4, 8, 16)
 LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
+Grid = Mapping[tuple[int, float], Measured]
+"""What was measured with each K and length."""
+
 
 def sampling(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
-    """Vary K at the default length, and the length at the default K, each with half of a segment's overlap."""
+    """Measure every K with every length, each with half of a segment's overlap."""
     standard = Sampling()
-    by_frames = {k: _measure(manifest, reader, settings, standard.length, k) for k in FRAMES}
-    by_length = {s: _measure(manifest, reader, settings, s, standard.frames) for s in LENGTHS}
-    reference, corpus = by_frames[standard.frames]
-    found = {f"K = {k}, {standard.length:g} s": each for k, each in by_frames.items() if k != standard.frames}
-    found |= {f"K = {standard.frames}, {s:g} s": each for s, each in by_length.items() if s != standard.length}
-    methods = [reference, *(method for method, _ in found.values())]
-    rates = [_frames_per_second(each) for each in (corpus, *(each for _, each in found.values()))]
-    table, bars = comparison("Sampling", methods, reference, {"frames encoded, at most, a second": rates})
-    plots = (
-        bars,
-        _plot("Frames a segment", "K", by_frames, log_x=True),
-        _plot("Segment length", "s", by_length, log_x=True),
-    )
+    default = (standard.frames, standard.length)
+    found: dict[tuple[int, float], Measured] = {}
+    cost: dict[tuple[int, float], float] = {}
+    # The default first: what every other is compared with.
+    for cell in sorted(((k, s) for k in FRAMES for s in LENGTHS), key=lambda cell: cell != default):
+        frames, length = cell
+        corpus = reader.read(manifest, Sampling(length, length / 2, frames))
+        name = f"K = {frames}, {length:g} s"
+        found[cell] = measure(corpus, name, lambda seed: at_layer(by_dlsp, seed), settings)
+        cost[cell] = _frames_per_second(corpus)
+    more = {
+        "frames encoded, at most, a second": list(cost.values()),
+        "segments a second": [2 / length for _, length in found],
+    }
+    table, _ = comparison("Sampling", list(found.values()), found[default], more)
     notes = (
         HOW,
         "Cost: frames that the vision tower encodes for a second of video, each once however many segments share it; "
         "no more than the video has. That, and a pass of the language model a segment, is what detection takes.",
     )
-    return StudyResult("sampling", (corpus.name,), (table,), plots, notes)
-
-
-def _measure(
-    manifest: Manifest, reader: Reader, settings: StudySettings, length: float, frames: int
-) -> tuple[Measured, Corpus]:
-    corpus = reader.read(manifest, Sampling(length, length / 2, frames))
-    name = f"K = {frames}, {length:g} s"
-    return measure(corpus, name, lambda seed: at_layer(by_dlsp, seed), settings), corpus
+    return StudyResult("sampling", (manifest.source.stem,), (table,), (_matrix(found), _trade_off(found, cost)), notes)
 
 
 def _frames_per_second(corpus: Corpus) -> float:
@@ -54,8 +53,13 @@ def _frames_per_second(corpus: Corpus) -> float:
     return min(there, shared / spec.stride)
 
 
-def _plot(title: str, unit: str, found: dict, log_x: bool) -> Plot:
-    methods = [method for method, _ in found.values()]
-    low, high = zip(*(method.interval for method in methods), strict=True)
-    line = Line("frame AUC", tuple(method.auc for method in methods), low, high)
-    return Plot(title, unit, "frame AUC", tuple(found), (line,), log_x=log_x)
+def _matrix(found: Grid) -> Plot:
+    rows = tuple(Line(f"K = {k}", tuple(found[k, s].auc for s in LENGTHS)) for k in FRAMES)
+    return Plot("Frame AUC", "segment length, s", "", LENGTHS, rows, "matrix")
+
+
+def _trade_off(found: Grid, cost: Mapping[tuple[int, float], float]) -> Plot:
+    lines = tuple(
+        Line(f"K = {k}", tuple(found[k, s].auc for s in LENGTHS), tuple(cost[k, s] for s in LENGTHS)) for k in FRAMES
+    )
+    return Plot("AUC against cost", "frames encoded a second", "frame AUC", (), lines, "points", log_x=True)
