@@ -77,7 +77,6 @@ def _matrix(axes: Any, plot: Plot) -> None:
 
 def _points(axes: Any, plot: Plot) -> None:
     for line in plot.lines:
-        few = len(line.y) < 40
         size, alpha = (25, 1.0) if len(line.y) < 40 else (6, 0.6)
         axes.scatter(_floats(line.low or ()), _floats(line.y), s=size, alpha=alpha, label=line.name, linewidths=0)
     if plot.log_x:
