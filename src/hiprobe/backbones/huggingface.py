@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import HeadReader, LayerReader
-from hiprobe.backbones.loading import check_placing, load_config, load_model
+from hiprobe.backbones.loading import check_placing, complete_model, load_config, load_model
 from hiprobe.backbones.motion import departure
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.pooling import pool_layers
@@ -54,6 +55,8 @@ class HuggingFaceBackbone:
         The facts.
     whole : callable, optional
         Loads the whole model, for the first text that is generated after a cut one was read.
+    grow : callable, optional
+        Makes the whole model of the cut one instead, which takes less time; None where it cannot.
 
     Raises
     ------
@@ -67,13 +70,14 @@ class HuggingFaceBackbone:
         family: Family,
         info: BackboneInfo,
         whole: Callable[[], PreTrainedModel] | None = None,
+        grow: Callable[[PreTrainedModel], PreTrainedModel | None] = lambda _: None,
     ) -> None:
         # Any: transformers' annotations cover neither its models' parts nor what they take.
         self._model: Any = model.eval().requires_grad_(False)
         self._family = family
         self._info = info
         decoder_blocks(model)  # what cannot be probed is told at once
-        self._whole = whole
+        self._whole, self._grow = whole, grow
         self.frames: FrameCache[str] = FrameCache()
         """What is known of the last frames."""
 
@@ -190,7 +194,7 @@ class HuggingFaceBackbone:
         max_new_tokens: int,
         seconds: float | None = None,
     ) -> str:
-        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first loaded whole.
+        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first made whole.
 
         Raises
         ------
@@ -215,8 +219,9 @@ class HuggingFaceBackbone:
             raise UsageError(
                 f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
             )
+        whole = self._grow(self._model)
         self._model = None  # or memory would have to hold both
-        self._model = self._whole().eval().requires_grad_(False)
+        self._model = (whole or self._whole()).eval().requires_grad_(False)
         self._info = replace(self.info, depth=None)
 
     def prepare(self, frames: NDArray[np.uint8], prompt: str, seconds: Sequence[float] | None = None) -> list[Prepared]:
@@ -375,7 +380,8 @@ def open_checkpoint(
     def load(depth: int | None) -> HuggingFaceBackbone:
         report(f"loading {name}" + (f" up to layer {depth} of {info.layers}" if depth else ""))
         model = load_model(folder, options, depth)
-        return HuggingFaceBackbone(model, family, replace(info, depth=depth), lambda: load_model(folder, options))
+        whole, grow = partial(load_model, folder, options), partial(complete_model, folder=folder, options=options)
+        return HuggingFaceBackbone(model, family, replace(info, depth=depth), whole, grow)
 
     return Deferred(info, lambda: load(cut), lambda: load(None))
 
