@@ -34,8 +34,9 @@ from hiprobe.backbones.hooks import HeadReader, LayerReader
 from hiprobe.backbones.loading import check_placing, complete_model, load_config, load_model
 from hiprobe.backbones.motion import departure
 from hiprobe.backbones.options import LoadOptions
-from hiprobe.backbones.pooling import pool_layers
+from hiprobe.backbones.pooling import pool_layers, visual_states
 from hiprobe.backbones.sites import by_head, by_step, mean_and_change, mean_and_motion, vision_blocks
+from hiprobe.backbones.transfer import to_device
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -127,7 +128,7 @@ class HuggingFaceBackbone:
         for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
             states, _ = self._run(batch, layers)
             visual, steps = batch[0].visual, batch[0].steps
-            found = [states[layer][:, visual.to(states[layer].device)].float().cpu() for layer in layers]
+            found = [visual_states(states[layer], visual).float().cpu() for layer in layers]
             rows.append(torch.stack(found, dim=1).unflatten(2, (steps, -1)))
         return torch.cat(rows).numpy()
 
@@ -152,7 +153,7 @@ class HuggingFaceBackbone:
         for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
             states, embeddings = self._run(batch, [layer])
             visual, steps = batch[0].visual, batch[0].steps
-            tokens = states[layer][:, visual.to(states[layer].device)].float().cpu()
+            tokens = visual_states(states[layer], visual).float().cpu()
             grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
             placed.append(tokens.unflatten(1, (steps, *grid)))
             pooled.append(self._pooled(batch, states, embeddings, [layer], pooling)[:, 0])
@@ -178,7 +179,7 @@ class HuggingFaceBackbone:
 
     def _projector(self, item: Prepared) -> torch.Tensor:
         embeddings = self._run([item], [1])[1]
-        tokens = embeddings[:, item.visual.to(embeddings.device)].float()
+        tokens = visual_states(embeddings, item.visual).float()
         return mean_and_motion(tokens, departure(tokens.unflatten(1, (item.steps, -1))).flatten(1))
 
     def _heads(self, item: Prepared) -> torch.Tensor:
@@ -265,10 +266,11 @@ class HuggingFaceBackbone:
         layers: Sequence[int],
         pooling: Pooling,
     ) -> NDArray[np.float32]:
-        visual = prepared[0].visual
-        tokens = embeddings[:, visual.to(embeddings.device)].float()
-        steps = tokens.unflatten(1, (prepared[0].steps, -1))
-        return pool_layers(states, layers, visual, departure(steps).flatten(1), pooling, self.info.name)
+        visual, motion = prepared[0].visual, None
+        if pooling == "motion":
+            tokens = visual_states(embeddings, visual).float()
+            motion = departure(tokens.unflatten(1, (prepared[0].steps, -1))).flatten(1)
+        return pool_layers(states, layers, visual, motion, pooling, self.info.name)
 
     def _run(self, prepared: Sequence[Prepared], layers: Sequence[int]) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
         with LayerReader(decoder_blocks(self._model), layers) as reader:
@@ -292,21 +294,20 @@ class HuggingFaceBackbone:
 
         keys = [frame_key(value.numpy() for value in unit.values()) for unit in units]
         features = self.frames.features(keys, encode)
-        inputs = {name: value for name, value in self._inputs(prepared).items() if not name.startswith("pixel_")}
-        return inputs | {"mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}}
+        return self._inputs(prepared, pixels=False) | {
+            "mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}
+        }
 
-    def _inputs(self, prepared: Sequence[Prepared]) -> dict[str, torch.Tensor]:
-        """Concatenate the inputs of segments."""
-        return self._placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs})
+    def _inputs(self, prepared: Sequence[Prepared], pixels: bool = True) -> dict[str, torch.Tensor]:
+        """Concatenate the inputs of segments, without their pixels where these are encoded already."""
+        names = [name for name in prepared[0].inputs if pixels or not name.startswith("pixel_")]
+        return self._placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in names})
 
     def _placed(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return inputs on the model's device, pixels in its type."""
         device, dtype = self._model.device, self._model.dtype
-        if device.type == "cuda":
-            # From pinned memory the copy goes on while the next is prepared.
-            inputs = {name: value.pin_memory() for name, value in inputs.items()}
         return {
-            name: value.to(device, dtype if name.startswith("pixel_values") else None, non_blocking=True)
+            name: to_device(value, device, dtype if name.startswith("pixel_values") else None)
             for name, value in inputs.items()
         }
 
