@@ -29,8 +29,8 @@ def pool(states: torch.Tensor, visual: torch.Tensor, motion: torch.Tensor | None
     visual : bool Tensor of shape (N,)
         Which of the N tokens stand for frames; V of them.
     motion : Tensor of shape (B, V), optional
-        How far what each visual token stands for departs from its own mean over the segment; at least 0. Only ``motion``
-        needs it.
+        How far what each visual token stands for departs from its own mean over the segment; at least 0. For the
+        pooling ``motion`` alone.
     pooling : {"last", "visual", "motion"}
         See :data:`hiprobe.backbones.base.Pooling`.
     """
