@@ -19,6 +19,14 @@ from tests.families.configs import FULL
 from tests.families.toys import write_full_size
 
 
+def full_size_folder(checkpoint: str, work: Path, dtype: str) -> Path:
+    """Return the folder of a checkpoint of real size in ``work``, written there if it is not yet."""
+    folder = work / f"{checkpoint.rpartition('/')[2]}-{dtype}"
+    if not (folder / "generation_config.json").exists():
+        write_full_size(checkpoint, folder, getattr(torch, dtype))
+    return folder
+
+
 def main() -> None:
     """Write the checkpoint, and print what each check found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -27,9 +35,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--frames", type=int, default=8)
     options = parser.parse_args()
-    folder = options.work / f"{options.checkpoint.rpartition('/')[2]}-{options.dtype}"
-    if not (folder / "generation_config.json").exists():
-        write_full_size(options.checkpoint, folder, getattr(torch, options.dtype))
+    folder = full_size_folder(options.checkpoint, options.work, options.dtype)
     loading = LoadOptions(dtype=options.dtype)
     for finding in check_checkpoint(str(folder), loading, print, options.frames):
         print(finding, flush=True)

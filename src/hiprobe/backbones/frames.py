@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiprobe.backbones.transfer import to_device
+
 AT_ONCE = 8
 """Frames that are encoded together: on a CPU, what more of them need was measured not to fit in its caches."""
 
@@ -73,9 +75,9 @@ class FrameCache(Generic[Name]):
             for name, value in found.items():
                 if name not in self._kept:
                     self._kept[name] = value.new_empty((self._size, *value.shape[1:]))
-                self._kept[name][slots] = value
-        wanted = [self._slots[key] for key in keys]
-        return {name: kept[wanted] for name, kept in self._kept.items()}
+                self._kept[name][to_device(torch.tensor(slots), value.device)] = value
+        wanted = torch.tensor([self._slots[key] for key in keys])
+        return {name: kept[to_device(wanted, kept.device)] for name, kept in self._kept.items()}
 
     def clear(self) -> None:
         """Forget all frames."""

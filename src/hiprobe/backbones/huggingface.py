@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import HeadReader, LayerReader
-from hiprobe.backbones.loading import check_placing, load_config, load_model
+from hiprobe.backbones.loading import check_placing, complete_model, load_config, load_model
 from hiprobe.backbones.motion import departure
 from hiprobe.backbones.options import LoadOptions
-from hiprobe.backbones.pooling import pool_layers
+from hiprobe.backbones.pooling import pool_layers, visual_states
 from hiprobe.backbones.sites import by_head, by_step, mean_and_change, mean_and_motion, vision_blocks
+from hiprobe.backbones.transfer import to_device
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -54,6 +56,8 @@ class HuggingFaceBackbone:
         The facts.
     whole : callable, optional
         Loads the whole model, for the first text that is generated after a cut one was read.
+    grow : callable, optional
+        Makes the whole model of the cut one instead, which takes less time; None where it cannot.
 
     Raises
     ------
@@ -67,13 +71,14 @@ class HuggingFaceBackbone:
         family: Family,
         info: BackboneInfo,
         whole: Callable[[], PreTrainedModel] | None = None,
+        grow: Callable[[PreTrainedModel], PreTrainedModel | None] = lambda _: None,
     ) -> None:
         # Any: transformers' annotations cover neither its models' parts nor what they take.
         self._model: Any = model.eval().requires_grad_(False)
         self._family = family
         self._info = info
         decoder_blocks(model)  # what cannot be probed is told at once
-        self._whole = whole
+        self._whole, self._grow = whole, grow
         self.frames: FrameCache[str] = FrameCache()
         """What is known of the last frames."""
 
@@ -123,7 +128,7 @@ class HuggingFaceBackbone:
         for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
             states, _ = self._run(batch, layers)
             visual, steps = batch[0].visual, batch[0].steps
-            found = [states[layer][:, visual.to(states[layer].device)].float().cpu() for layer in layers]
+            found = [visual_states(states[layer], visual).float().cpu() for layer in layers]
             rows.append(torch.stack(found, dim=1).unflatten(2, (steps, -1)))
         return torch.cat(rows).numpy()
 
@@ -148,7 +153,7 @@ class HuggingFaceBackbone:
         for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
             states, embeddings = self._run(batch, [layer])
             visual, steps = batch[0].visual, batch[0].steps
-            tokens = states[layer][:, visual.to(states[layer].device)].float().cpu()
+            tokens = visual_states(states[layer], visual).float().cpu()
             grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
             placed.append(tokens.unflatten(1, (steps, *grid)))
             pooled.append(self._pooled(batch, states, embeddings, [layer], pooling)[:, 0])
@@ -174,7 +179,7 @@ class HuggingFaceBackbone:
 
     def _projector(self, item: Prepared) -> torch.Tensor:
         embeddings = self._run([item], [1])[1]
-        tokens = embeddings[:, item.visual.to(embeddings.device)].float()
+        tokens = visual_states(embeddings, item.visual).float()
         return mean_and_motion(tokens, departure(tokens.unflatten(1, (item.steps, -1))).flatten(1))
 
     def _heads(self, item: Prepared) -> torch.Tensor:
@@ -190,7 +195,7 @@ class HuggingFaceBackbone:
         max_new_tokens: int,
         seconds: float | None = None,
     ) -> str:
-        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first loaded whole.
+        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first made whole.
 
         Raises
         ------
@@ -215,8 +220,9 @@ class HuggingFaceBackbone:
             raise UsageError(
                 f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
             )
+        whole = self._grow(self._model)
         self._model = None  # or memory would have to hold both
-        self._model = self._whole().eval().requires_grad_(False)
+        self._model = (whole or self._whole()).eval().requires_grad_(False)
         self._info = replace(self.info, depth=None)
 
     def prepare(self, frames: NDArray[np.uint8], prompt: str, seconds: Sequence[float] | None = None) -> list[Prepared]:
@@ -260,10 +266,11 @@ class HuggingFaceBackbone:
         layers: Sequence[int],
         pooling: Pooling,
     ) -> NDArray[np.float32]:
-        visual = prepared[0].visual
-        tokens = embeddings[:, visual.to(embeddings.device)].float()
-        steps = tokens.unflatten(1, (prepared[0].steps, -1))
-        return pool_layers(states, layers, visual, departure(steps).flatten(1), pooling, self.info.name)
+        visual, motion = prepared[0].visual, None
+        if pooling == "motion":
+            tokens = visual_states(embeddings, visual).float()
+            motion = departure(tokens.unflatten(1, (prepared[0].steps, -1))).flatten(1)
+        return pool_layers(states, layers, visual, motion, pooling, self.info.name)
 
     def _run(self, prepared: Sequence[Prepared], layers: Sequence[int]) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
         with LayerReader(decoder_blocks(self._model), layers) as reader:
@@ -287,21 +294,20 @@ class HuggingFaceBackbone:
 
         keys = [frame_key(value.numpy() for value in unit.values()) for unit in units]
         features = self.frames.features(keys, encode)
-        inputs = {name: value for name, value in self._inputs(prepared).items() if not name.startswith("pixel_")}
-        return inputs | {"mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}}
+        return self._inputs(prepared, pixels=False) | {
+            "mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}
+        }
 
-    def _inputs(self, prepared: Sequence[Prepared]) -> dict[str, torch.Tensor]:
-        """Concatenate the inputs of segments."""
-        return self._placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs})
+    def _inputs(self, prepared: Sequence[Prepared], pixels: bool = True) -> dict[str, torch.Tensor]:
+        """Concatenate the inputs of segments, without their pixels where these are encoded already."""
+        names = [name for name in prepared[0].inputs if pixels or not name.startswith("pixel_")]
+        return self._placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in names})
 
     def _placed(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return inputs on the model's device, pixels in its type."""
         device, dtype = self._model.device, self._model.dtype
-        if device.type == "cuda":
-            # From pinned memory the copy goes on while the next is prepared.
-            inputs = {name: value.pin_memory() for name, value in inputs.items()}
         return {
-            name: value.to(device, dtype if name.startswith("pixel_values") else None, non_blocking=True)
+            name: to_device(value, device, dtype if name.startswith("pixel_values") else None)
             for name, value in inputs.items()
         }
 
@@ -375,7 +381,8 @@ def open_checkpoint(
     def load(depth: int | None) -> HuggingFaceBackbone:
         report(f"loading {name}" + (f" up to layer {depth} of {info.layers}" if depth else ""))
         model = load_model(folder, options, depth)
-        return HuggingFaceBackbone(model, family, replace(info, depth=depth), lambda: load_model(folder, options))
+        whole, grow = partial(load_model, folder, options), partial(complete_model, folder=folder, options=options)
+        return HuggingFaceBackbone(model, family, replace(info, depth=depth), whole, grow)
 
     return Deferred(info, lambda: load(cut), lambda: load(None))
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForImageTextToText,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.checkpoint import read_config
@@ -89,6 +99,76 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
             "does not fit this release of transformers, or is damaged."
         )
     return _placed(model, options)
+
+
+def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> PreTrainedModel | None:
+    """Return the whole model around the parameters of one that was cut, reading of the checkpoint only what it lacks.
+
+    transformers itself says which tensor of the checkpoint goes where, by loading a stand-in for each: it has the
+    tensor's shape but the memory of one number, by whose address it is found again in the model.
+
+    Parameters
+    ----------
+    cut : PreTrainedModel
+        What :func:`load_model` gave; the whole shares the memory of its parameters.
+    folder : Path
+        The checkpoint, as there.
+    options : LoadOptions
+        As there.
+
+    Returns
+    -------
+    PreTrainedModel, optional
+        The same, to the bit, as :func:`load_model` gives without depth. None where that is not certain: quantised
+        weights, a device map, code of the checkpoint's own, or tensors that become parameters other than one by one.
+    """
+    config, files = load_config(folder, options), _weight_files(folder)
+    special = options.quantize or options.device_map or options.trust_remote_code
+    unlike = any(getattr(config, name, None) for name in ("quantization_config", "transformers_weights"))
+    if special or unlike or not files or not (folder / "generation_config.json").is_file():
+        return None
+    dtype, device = _dtype(options), _device(options)
+    try:
+        loader: Any = AutoModelForImageTextToText._model_mapping[type(config)]  # the Auto class itself asks for a name
+        with ExitStack() as opened, _quiet():
+            readers = [opened.enter_context(safe_open(file, "pt")) for file in files]
+            holders = {name: reader for reader in readers for name in reader.keys()}  # noqa: SIM118 - no mapping
+            shapes = {name: tuple(reader.get_slice(name).get_shape()) for name, reader in holders.items()}
+            if Counter(tuple(value.shape) for value in cut.state_dict().values()) - Counter(shapes.values()):
+                return None  # tensors were joined or divided, which stand-ins would need memory for
+            stand_ins = {name: torch.empty((), dtype=dtype).expand(shape) for name, shape in shapes.items()}
+            whole, problems = loader.from_pretrained(
+                None,
+                config=config,
+                state_dict=stand_ins,
+                dtype=dtype,
+                generation_config=GenerationConfig.from_pretrained(folder, local_files_only=True),
+                output_loading_info=True,
+            )
+            places = {value.data_ptr(): name for name, value in stand_ins.items()}
+            sources = {name: places.get(value.data_ptr()) for name, value in whole.state_dict().items()}
+            if problems["missing_keys"] or problems["mismatched_keys"] or None in sources.values():
+                return None
+            had = {f"{whole.base_model_prefix}.{name}": value for name, value in cut.state_dict().items()}
+            values = {sources[name]: value for name, value in had.items() if name in sources}
+            for name in set(sources.values()) - values.keys():
+                values[name] = holders[name].get_tensor(name).to(device, dtype)
+            whole.load_state_dict({name: values[source] for name, source in sources.items()}, assign=True)
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError, TypeError):
+        return None  # whatever it was, loading the whole anew either works or tells it
+    whole.tie_weights()
+    whole.config.name_or_path = str(folder)
+    return _placed(whole, options)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Return the files that transformers reads weights from, in its order of preference; none if it has other ways."""
+    if (single := folder / "model.safetensors").is_file():
+        return [single]
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return []
+    return [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
 
 
 def check_placing(options: LoadOptions) -> torch.device:

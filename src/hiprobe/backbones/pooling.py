@@ -9,10 +9,17 @@ import torch
 from numpy.typing import NDArray
 
 from hiprobe.backbones.base import Pooling
+from hiprobe.backbones.transfer import to_device
 from hiprobe.errors import BackboneError
 
 
-def pool(states: torch.Tensor, visual: torch.Tensor, motion: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+def visual_states(states: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:
+    """Return the states (B, V, D), of states (B, N, D), of the V tokens that a mask (N,) in main memory marks."""
+    # Chosen by their places, not by the mask: a GPU would have to stop and tell how many there are.
+    return states[:, to_device(visual.nonzero()[:, 0], states.device)]
+
+
+def pool(states: torch.Tensor, visual: torch.Tensor, motion: torch.Tensor | None, pooling: Pooling) -> torch.Tensor:
     """Pool hidden states (B, N, D) to (B, D).
 
     Parameters
@@ -21,16 +28,18 @@ def pool(states: torch.Tensor, visual: torch.Tensor, motion: torch.Tensor, pooli
         The outputs of one decoder block.
     visual : bool Tensor of shape (N,)
         Which of the N tokens stand for frames; V of them.
-    motion : Tensor of shape (B, V)
-        How far what each visual token stands for departs from its own mean over the segment; at least 0.
+    motion : Tensor of shape (B, V), optional
+        How far what each visual token stands for departs from its own mean over the segment; at least 0. For the
+        pooling ``motion`` alone.
     pooling : {"last", "visual", "motion"}
         See :data:`hiprobe.backbones.base.Pooling`.
     """
     if pooling == "last":
         return states[:, -1]
-    chosen = states[:, visual.to(states.device)]
+    chosen = visual_states(states, visual)
     if pooling == "visual":
         return chosen.mean(dim=1)
+    assert motion is not None
     motion = motion.to(states.device)
     total = motion.sum(dim=1, keepdim=True)
     # Where nothing moves at all no token stands out: the weighted mean becomes the plain mean.
@@ -43,7 +52,7 @@ def pool_layers(
     states: Mapping[int, torch.Tensor],
     layers: Sequence[int],
     visual: torch.Tensor,
-    motion: torch.Tensor,
+    motion: torch.Tensor | None,
     pooling: Pooling,
     name: str,
 ) -> NDArray[np.float32]:
@@ -54,9 +63,9 @@ def pool_layers(
     BackboneError
         If a hidden state of the backbone called ``name`` is not finite.
     """
-    # One by one to the CPU: with a device map, layers lie on different devices.
-    pooled = torch.stack([pool(states[layer], visual, motion, pooling).float().cpu() for layer in layers], dim=1)
-    found = pooled.numpy()
+    pooled = [pool(states[layer], visual, motion, pooling).float() for layer in layers]
+    # With a device map, layers lie on different devices. The one copy to the CPU is all that a GPU is waited for.
+    found = torch.stack([state.to(pooled[0].device) for state in pooled], dim=1).cpu().numpy()
     if not np.isfinite(found).all():
         bad = [layer for i, layer in enumerate(layers) if not np.isfinite(found[:, i]).all()]
         raise BackboneError(
