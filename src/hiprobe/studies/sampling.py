@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hiprobe.datasets import Manifest
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Measured, StudySettings, at_layer, by_dlsp, measure
-from hiprobe.studies.result import Line, Plot, StudyResult
+from hiprobe.studies.result import Cell, Line, Plot, StudyResult
 from hiprobe.video import Sampling
 
 FRAMES = (1, 2, 4, 8, 16)
@@ -31,7 +31,7 @@ def sampling(manifest: Manifest, reader: Reader, settings: StudySettings) -> Stu
         name = f"K = {frames}, {length:g} s"
         found[cell] = measure(corpus, name, lambda seed: at_layer(by_dlsp, seed), settings)
         cost[cell] = _frames_per_second(corpus)
-    more = {
+    more: dict[str, Sequence[Cell]] = {
         "frames encoded, at most, a second": list(cost.values()),
         "segments a second": [2 / length for _, length in found],
     }
