@@ -16,6 +16,7 @@ from hiprobe.probing.formulas import SaliencySettings
 from hiprobe.probing.oneclass import (
     KINDS,
     Gaussian,
+    Mixture,
     Neighbours,
     OneClassKind,
     TokenScorer,
@@ -39,6 +40,7 @@ __all__ = [
     "DlspResult",
     "FittedScorer",
     "Gaussian",
+    "Mixture",
     "Neighbours",
     "OneClassKind",
     "OneClassProbe",
