@@ -49,8 +49,8 @@ def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResu
         "seen on the "
         "very videos that it is read off, so it flatters; the dlsp study chooses within the fitting folds.",
         "D_KL, LDR, H and S are of all labelled segments; bands: 95% of resamples of groups, moved so that their mean "
-        "is the number, as a resample repeats segments, which lowers H. Frame AUC: held-out videos, "
-        f"cross-validated by group, C chosen within the fitting folds, mean of {settings.repeats} repeats.",
+        "is the number, as a resample repeats segments, which lowers H and raises D_KL and LDR. Frame AUC: held-out "
+        f"videos, cross-validated by group, C chosen within the fitting folds, mean of {settings.repeats} repeats.",
         *found.notes,
     )
     return StudyResult("layers", (corpus.name,), (table,), tuple(plots), notes)
