@@ -93,8 +93,8 @@ def texts(
         f"groups; greedy, at most {MAX_NEW_TOKENS} tokens, about {Sampling().length:g} s in the middle of the longest "
         f"abnormal interval, or of the video. {REFERENCE.capitalize()} is what detection asks: {EXPLAIN_PROMPT!r} AUC "
         "of texts: whether words alone tell abnormal videos, by TF-IDF and logistic regression (C = 1) on other "
-        "groups' texts; mean of the repeats, intervals as above. Many different texts say nothing of whether they are "
-        "true."
+        "groups' texts; mean of the repeats, intervals as above. Where texts are few, chance lies somewhat below 0.5, as "
+        "those that are held out are missing on their side. Nothing here says whether a text is true."
     )
     return (table, _listed(windows, answers)), (plot,), (how, *notes)
 
@@ -136,13 +136,13 @@ def _ask(windows: Sequence[Window], prompts: Sequence[str], reader: Reader) -> l
         found = {prompt: _kept(reader.store, window, key) for prompt, key in keys.items()}
         frames = _frames(window, reader) if None in found.values() else None
         seconds = window.segment.end - window.segment.start
-        for done, prompt in enumerate(prompts, 1):
+        for prompt in prompts:
             if found[prompt] is None and frames is not None:
                 text = found[prompt] = reader.backbone.generate(frames, prompt, MAX_NEW_TOKENS, seconds)
                 if reader.store:
                     body = {"key": keys[prompt], "text": text}
                     write_text(_path(reader.store, window, keys[prompt]), json.dumps(body, ensure_ascii=False))
-            reader.report(Progress(window.video.path, number, len(windows), done, len(prompts)))
+        reader.report(Progress(window.video.path, number, len(windows), 1, 1))
         said.append({prompt: text for prompt, text in found.items() if text is not None})
     return said
 
