@@ -133,7 +133,7 @@ def test_layers_finds_the_layer_that_was_made_to_tell(
 
 def test_bands_of_what_resamples_lower_are_around_the_number() -> None:
     values, spread = np.array([0.5, 0.99]), np.random.default_rng(0).normal(0, 0.05, (400, 2))
-    (low, high), (_, top) = _bands(values, values - 0.2 + spread, bounded=True)
+    (low, high), (_, top) = _bands(values, values - 0.2 + spread, highest=1.0)
     assert low == pytest.approx(0.4, abs=0.02) and high == pytest.approx(0.6, abs=0.02) and top == 1.0
 
 

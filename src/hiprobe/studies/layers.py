@@ -14,8 +14,8 @@ from hiprobe.studies.result import Line, Plot, StudyResult, Table
 _DRAWS = 100
 """Resamples of the saliency metrics, each a pass over all segments."""
 
-_BOUNDED = ("H", "S")
-"""Metrics that lie between 0 and 1."""
+_HIGHEST = {"D_KL": np.inf, "LDR": np.inf, "H": 1.0, "S": 1.0}
+"""The most that a metric can be; the least is 0."""
 
 
 def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResult:
@@ -35,7 +35,7 @@ def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResu
         ),
     )  # fmt: skip
     plots = [
-        _curve(corpus, name, values, _bands(values, resampled[name], name in _BOUNDED), found.layer)
+        _curve(corpus, name, values, _bands(values, resampled[name], _HIGHEST[name]), found.layer)
         for name, values in metrics.items()
     ]
     plots.append(_curve(corpus, "silhouette", found.silhouette, None, found.layer))
@@ -72,16 +72,14 @@ def _resampled(corpus: Corpus, seed: int) -> dict[str, FloatArray]:
     return {name: np.stack(values) for name, values in curves.items()}
 
 
-def _bands(values: FloatArray, resampled: FloatArray, bounded: bool) -> list[tuple[float, float]]:
+def _bands(values: FloatArray, resampled: FloatArray, highest: float) -> list[tuple[float, float]]:
     """Return the interval of each layer: how resamples (draws, layers) spread, around what there is (layers,).
 
     A resample repeats segments, so it differs from what it is drawn from as no other videos would: the entropy of what
     repeats is smaller, and Gaussians that are fitted to less lie further apart. Its mean departure is that bias, and is
     taken off.
     """
-    moved = resampled - resampled.mean(axis=0) + values
-    if bounded:
-        moved = moved.clip(0, 1)
+    moved = (resampled - resampled.mean(axis=0) + values).clip(0, highest)
     return [band(column) for column in moved.T]
 
 
