@@ -21,6 +21,7 @@ from hiprobe.features import FeatureStore
 from hiprobe.studies import STUDY_NAMES, StudyResult, _studies, run_study, write_study
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.kinds import _only
+from hiprobe.studies.layers import _bands
 from hiprobe.studies.protocol import Bootstrap, StudySettings, at_layer, by_dlsp, held_out_scores, measure
 from hiprobe.studies.result import Cell, Line, Plot, Table, study_json, study_markdown
 from tests.fakes import BEST_LAYER, WIDTH, FakeBackbone, bright_video, write_calibration
@@ -128,6 +129,12 @@ def test_layers_finds_the_layer_that_was_made_to_tell(
     assert int(np.argmax(aucs)) + 1 == BEST_LAYER and max(aucs) > 0.9
     assert any(f"l* by DLSP is layer {BEST_LAYER}" in note for note in result.notes)
     assert {plot.kind for plot in result.plots} == {"lines", "points"}
+
+
+def test_bands_of_what_resamples_lower_are_around_the_number() -> None:
+    values, spread = np.array([0.5, 0.99]), np.random.default_rng(0).normal(0, 0.05, (400, 2))
+    (low, high), (_, top) = _bands(values, values - 0.2 + spread, highest=1.0)
+    assert low == pytest.approx(0.4, abs=0.02) and high == pytest.approx(0.6, abs=0.02) and top == 1.0
 
 
 def test_dlsp_compares_rules_and_no_rule_beats_the_oracle(manifest: Manifest, reader: Reader) -> None:

@@ -13,11 +13,13 @@ from hiprobe.backbones import Pooling, Site
 from hiprobe.datasets import Manifest, load_manifest
 from hiprobe.errors import UsageError
 from hiprobe.features import FeatureStore
+from hiprobe.probing import fit_scorer
 from hiprobe.studies import run_study
 from hiprobe.studies.corpus import Reader
+from hiprobe.studies.pooling import _one_by_one
 from hiprobe.studies.protocol import StudySettings
 from hiprobe.studies.readings import Way
-from tests.fakes import FakeBackbone, bright_video
+from tests.fakes import FakeBackbone, FakeTokenBackbone, bright_video
 
 QUICK = StudySettings(repeats=1, draws=30)
 
@@ -142,3 +144,49 @@ def test_a_backbone_without_sites_is_told(manifest: Manifest) -> None:
     for study in ("sites", "heads"):
         with pytest.raises(UsageError, match="fake backbone is read at its decoder blocks only"):
             next(run_study(study, [manifest], Reader(FakeBackbone()), QUICK))
+
+
+def test_steps_are_the_means_of_their_tokens(manifest: Manifest) -> None:
+    corpus, steps = Reader(FakeTokenBackbone()).read_steps(manifest)
+    assert steps == 8 and corpus.layers == (1, 2) and corpus.states.shape == (56, 2, 8 * 4)
+    # The second block that can be read gives the pixels: of the bright video, frames are bright from 2 s on.
+    bright = corpus.features[1].states[:, 1].reshape(-1, 8, 4).mean(axis=2)
+    np.testing.assert_allclose(bright[1] > 120, [False] * 4 + [True] * 4)
+
+
+def test_pooling_reads_frames_one_by_one(manifest: Manifest, tmp_path: Path) -> None:
+    backbone = FakeTokenBackbone()
+    reader = Reader(backbone, FeatureStore(tmp_path))
+    (result,) = run_study("pooling", [manifest], reader, QUICK)
+    bars = dict(zip(result.plots[0].x, numbers(result.plots[0].lines[0].y), strict=True))
+    frames = [name for name in bars if "frame" in str(name)]
+    assert frames == [
+        "mean of frames (vision)",
+        "per frame, joined (vision)",
+        "per frame, one by one (vision)",
+        "per frame, highest (vision)",
+    ]
+    assert all(bars[name] > 0.9 for name in frames)
+    assert any("patch tokens of the vision tower, blocks 1, 3" in note for note in result.notes)
+    before = backbone.segments
+    assert next(run_study("pooling", [manifest], reader, QUICK)) == result
+    assert backbone.segments == before + 1  # a black segment, to know its size
+
+
+def test_a_segments_score_is_made_of_those_of_its_frames(manifest: Manifest) -> None:
+    corpus, steps = Reader(FakeTokenBackbone()).read_steps(manifest)
+    rows = np.arange(len(corpus.labels))
+    single = corpus.states[:, 1].reshape(-1, 4)
+    scorer = fit_scorer(single, np.repeat(corpus.labels, steps), np.repeat(corpus.groups, steps)).scorer
+    expected = scorer.scores(single).reshape(-1, steps)
+    for together in (np.mean, np.max):
+        found = _one_by_one(lambda *_: 1, steps, together, 0)(corpus, rows)(corpus)
+        np.testing.assert_allclose(found, together(expected, axis=1))
+
+
+def test_pooling_without_tokens_says_so(manifest: Manifest) -> None:
+    (result,) = run_study("pooling", [manifest], Reader(FakeBackbone()), QUICK)
+    assert not any("frame" in str(name) for name in result.plots[0].x)
+    assert any("fake backbone gives no states of single tokens" in note for note in result.notes)
+    with pytest.raises(UsageError, match="gives no states of single tokens"):
+        Reader(FakeBackbone()).read_steps(manifest)

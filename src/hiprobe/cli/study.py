@@ -45,6 +45,9 @@ def study(
     seed: Annotated[int, typer.Option("--seed", help="Of folds, draws and resamples.")] = 0,
     repeats: Annotated[int, typer.Option("--repeats", help="Cross-validations, each with folds of its own.")] = 3,
     draws: Annotated[int, typer.Option("--draws", help="Resamples of groups for intervals.")] = 500,
+    texts: Annotated[
+        int, typer.Option("--texts", help="Videos of each class that prompts has described; 0 for none.")
+    ] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON Lines, not the tables.")] = False,
     fps: options.Fps = None,
     features: options.Features = None,
@@ -67,7 +70,7 @@ def study(
         backbones = [load_backbone(model, printer.line, loading) for model in models]
         readers = [Reader(backbone, store, fps, report) for backbone in backbones]
         # Each is written before the next is begun, which may fail.
-        for result in run_study(name, manifests, readers, StudySettings(seed, repeats, draws)):
+        for result in run_study(name, manifests, readers, StudySettings(seed, repeats, draws, texts)):
             paths = write_study(result, out)
             if as_json:
                 typer.echo(json.dumps(json.loads(study_json(result))))

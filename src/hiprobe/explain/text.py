@@ -52,12 +52,10 @@ def explain_events(
     """
     if not events:
         return ()
-    duration = video.info.duration
-    length = min(sampling.length, duration)
-    windows = []
-    for index, event in enumerate(events):
-        start = min(max(0.0, event.peak_time - length / 2), duration - length)
-        windows.append(Segment(index, start, start + length))
+    windows = [
+        window_around(event.peak_time, sampling.length, video.info.duration, index)
+        for index, event in enumerate(events)
+    ]
     return tuple(
         Explanation(
             backbone.generate(item.frames, prompt, max_new_tokens, item.segment.end - item.segment.start),
@@ -67,3 +65,10 @@ def explain_events(
         )
         for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size)
     )
+
+
+def window_around(time: float, length: float, duration: float, index: int = 0) -> Segment:
+    """Return the window of so many seconds around a time, moved inside the video, or the whole of a shorter video."""
+    length = min(length, duration)
+    start = min(max(0.0, time - length / 2), duration - length)
+    return Segment(index, start, start + length)

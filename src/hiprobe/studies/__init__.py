@@ -103,7 +103,7 @@ def _results(
         else:
             assert study.on_corpus is not None
             result = study.on_corpus(readers[0].read(manifest), readers[0], rule)
-        yield replace(result, settings=ran)
+        yield replace(result, settings=ran | result.settings)
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:

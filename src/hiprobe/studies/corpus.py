@@ -17,7 +17,7 @@ from hiprobe.evaluation import interval_labels
 from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
 from hiprobe.pipeline import DEFAULT_PROMPT
-from hiprobe.studies.readings import SiteReading, Together, Way
+from hiprobe.studies.readings import SiteReading, StepReading, Together, Way
 from hiprobe.video import Sampling, open_video
 
 FloatArray = NDArray[np.float64]
@@ -155,6 +155,14 @@ class Reader:
     def read_site(self, manifest: Manifest, site: Site) -> Corpus:
         """Read every place of a site; its layers are the places. Raises UsageError too if the backbone has none."""
         return replace(self, backbone=SiteReading(self.backbone, site)).read(manifest)
+
+    def read_steps(self, manifest: Manifest) -> tuple[Corpus, int]:
+        """Read each step of time by itself, and return the steps of a segment, too; see :class:`StepReading`.
+
+        Raises UsageError too if the backbone gives no states of single tokens.
+        """
+        reading = StepReading(self.backbone, Sampling().frames)
+        return replace(self, backbone=reading).read(manifest), reading.steps
 
 
 def frame_auc(truth: NDArray[np.bool_], scores: FloatArray) -> float:

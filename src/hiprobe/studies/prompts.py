@@ -1,4 +1,4 @@
-"""``prompts``: what the question that follows the frames does to saliency, the choice of the layer, and the AUC."""
+"""``prompts``: what the question that follows the frames does to saliency, the layer, the AUC, and the texts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Reader
 from hiprobe.studies.protocol import StudySettings, at_layer, by_dlsp, measure
 from hiprobe.studies.result import Line, Plot, StudyResult
+from hiprobe.studies.texts import texts as compare_texts
 
 PROMPTS = {
     "default": DEFAULT_PROMPT,
@@ -21,7 +22,7 @@ PROMPTS = {
 
 
 def prompts(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
-    """Read the videos with each prompt and compare."""
+    """Read the videos with each prompt, ask each about some of them, and compare."""
     methods, peaks, curves = [], [], []
     pooling = reader.backbone.info.pooling
     corpora = reader.read_together(manifest, [(prompt, pooling) for prompt in PROMPTS.values()])
@@ -33,4 +34,12 @@ def prompts(manifest: Manifest, reader: Reader, settings: StudySettings) -> Stud
     texts = [prompt.strip() or "(nothing)" for prompt in PROMPTS.values()]
     table, bars = comparison("Prompts", methods, methods[0], {"l* on all videos": peaks, "prompt": texts})
     plots = (bars, Plot("S by prompt", "layer", "S", corpora[0].layers, tuple(curves)))
-    return StudyResult("prompts", (corpora[0].name,), (table,), plots, (HOW,))
+    tables, bars_of_texts, notes = compare_texts(corpora[0], reader, PROMPTS, settings)
+    return StudyResult(
+        "prompts",
+        (corpora[0].name,),
+        (table, *tables),
+        (*plots, *bars_of_texts),
+        (HOW, *notes),
+        {"texts": settings.texts},
+    )

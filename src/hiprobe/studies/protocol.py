@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import UndefinedMetricError
+from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation.confidence import pair_table
 from hiprobe.probing import Saliency, fit_scorer, group_folds, layer_auc, saliency
 from hiprobe.studies.corpus import Corpus, FloatArray
@@ -35,11 +35,23 @@ class StudySettings:
         How often a cross-validation, or a draw of a calibration set, is repeated with another seed.
     draws : int
         Resamples of a bootstrap over groups.
+    texts : int
+        Videos of each class that ``prompts`` has described, at most; 0 for none.
+
+    Raises
+    ------
+    UsageError
+        If ``texts`` is less than 0.
     """
 
     seed: int = 0
     repeats: int = 3
     draws: int = 500
+    texts: int = 12
+
+    def __post_init__(self) -> None:
+        if self.texts < 0:
+            raise UsageError(f"Texts of {self.texts} videos of each class; give 0 or more.")
 
     @property
     def seeds(self) -> range:
@@ -90,12 +102,17 @@ def dlsp(corpus: Corpus, rows: Rows) -> Saliency:
     return saliency(corpus.states[rows], corpus.labels[rows], layers=corpus.layers)
 
 
-class Bootstrap:
-    """Resamples of a corpus's groups, the same ones for every method, so that differences can be told.
+class Resamples:
+    """Resamples of groups of videos, the same ones for every method, so that differences can be told.
 
     Parameters
     ----------
-    corpus : Corpus
+    name : str
+        Of the corpus.
+    groups : sequence of str
+        Of each video.
+    truth : iterable of ndarray of shape (frames,)
+        Whether each frame is abnormal, for every video.
     draws : int
         Resamples; those without frames of both classes are left out.
     seed : int
@@ -106,25 +123,39 @@ class Bootstrap:
         If no resample holds both classes.
     """
 
-    def __init__(self, corpus: Corpus, draws: int, seed: int) -> None:
-        names, group_of_video = np.unique([video.group for video in corpus.videos], return_inverse=True)
+    def __init__(
+        self, name: str, groups: Sequence[str], truth: Iterable[NDArray[np.bool_]], draws: int, seed: int
+    ) -> None:
+        self._truth = list(truth)
+        names, group_of_video = np.unique(groups, return_inverse=True)
         equal = np.full(len(names), 1 / len(names))
         drawn = np.random.default_rng(seed).multinomial(len(names), equal, size=draws)[:, group_of_video].astype(float)
-        abnormal = drawn @ [truth.sum() for truth in corpus.truth]
-        normal = drawn @ [(~truth).sum() for truth in corpus.truth]
+        abnormal = drawn @ [part.sum() for part in self._truth]
+        normal = drawn @ [(~part).sum() for part in self._truth]
         usable = (abnormal > 0) & (normal > 0)
         if not usable.any():
-            raise UndefinedMetricError(f"{corpus.name}: no resample of its groups holds both classes; add videos.")
-        self._corpus = corpus
+            raise UndefinedMetricError(f"{name}: no resample of its groups holds both classes; add videos.")
         self._drawn = drawn[usable]
         self._pairs = (abnormal * normal)[usable]
 
-    def aucs(self, scores: FloatArray) -> FloatArray:
-        """Return the pooled frame AUC of scores (n,) of segments in each resample."""
-        parts = list(zip(self._corpus.frame_scores(scores), self._corpus.truth, strict=True))
+    def frame_aucs(self, scores: Iterable[FloatArray]) -> FloatArray:
+        """Return the pooled AUC in each resample of the scores of all frames, (frames,) a video."""
+        parts = list(zip(scores, self._truth, strict=True))
         abnormal, normal = ([np.sort(part[truth == kind]) for part, truth in parts] for kind in (True, False))
         right = pair_table(abnormal, normal)
         return ((self._drawn @ right) * self._drawn).sum(axis=1) / self._pairs
+
+
+class Bootstrap(Resamples):
+    """Resamples of a corpus's groups; parameters and errors are those of :class:`Resamples`."""
+
+    def __init__(self, corpus: Corpus, draws: int, seed: int) -> None:
+        super().__init__(corpus.name, [video.group for video in corpus.videos], corpus.truth, draws, seed)
+        self._corpus = corpus
+
+    def aucs(self, scores: FloatArray) -> FloatArray:
+        """Return the pooled frame AUC of scores (n,) of segments in each resample."""
+        return self.frame_aucs(self._corpus.frame_scores(scores))
 
     def mean_aucs(self, scores: Sequence[FloatArray]) -> FloatArray:
         """Return the AUC in each resample, as the mean over repeats."""

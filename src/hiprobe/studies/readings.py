@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones import Backbone, Pooling, Site, SiteBackbone
+from hiprobe.backbones import Backbone, Pooling, Site, SiteBackbone, TokenBackbone
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.pipeline import DEFAULT_PROMPT
 
@@ -104,9 +104,60 @@ class SiteReading(_Reading):
     ) -> NDArray[np.float32]:
         """Return what is read at some places, (B, layers, width); ``pooling`` has no meaning there."""
         found = self._read(frames, prompt, self._site, seconds)[:, [place - 1 for place in layers]]
-        if not np.isfinite(found).all():
-            raise BackboneError(
-                f"The {self.info.name} backbone gave states that are not finite ({self._site}); load it in float32 or "
-                "bfloat16."
-            )
-        return found
+        return _finite(found, self.info.name, self._site)
+
+
+class StepReading(_Reading):
+    """A backbone that gives a vector a step of time. Meets the Backbone protocol.
+
+    Its layers are the blocks of ``info.tokens``, counted from 1, and a hidden state is the means over the tokens of
+    each step, one after the other: (steps * D,).
+
+    Parameters
+    ----------
+    backbone : Backbone
+    frames : int
+        K, as steps may be fewer than frames.
+
+    Attributes
+    ----------
+    steps : int
+        Steps of time into which K frames are divided.
+
+    Raises
+    ------
+    UsageError
+        If the backbone gives no states of single tokens.
+    """
+
+    def __init__(self, backbone: Backbone, frames: int) -> None:
+        site = backbone.info.tokens
+        if site is None or not isinstance(backbone, TokenBackbone):
+            raise UsageError(f"The {backbone.info.name} backbone gives no states of single tokens; use another.")
+        # How many steps there are is known of a loaded model: a black segment tells.
+        black = np.zeros((1, frames, *site.frame_size, 3), np.uint8)
+        self.steps = backbone.token_states(black, DEFAULT_PROMPT, site.layers[:1]).shape[2]
+        super().__init__(backbone, ("steps", site), len(site.layers), self.steps * site.width)
+        self.info = replace(self.info, frame_size=site.frame_size)
+        self._read = backbone.token_states
+        self._blocks = site.layers
+
+    def hidden_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layers: Sequence[int],
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the means of each step's tokens, (B, layers, steps * D); ``pooling`` has no meaning there."""
+        states = self._read(frames, prompt, [self._blocks[layer - 1] for layer in layers], seconds)
+        return _finite(states.mean(axis=3).reshape(*states.shape[:2], -1), self.info.name, "tokens")
+
+
+def _finite(states: NDArray[np.float32], name: str, site: str) -> NDArray[np.float32]:
+    if not np.isfinite(states).all():
+        raise BackboneError(
+            f"The {name} backbone gave states that are not finite ({site}); load it in float32 or bfloat16."
+        )
+    return states

@@ -128,7 +128,10 @@ def shown(cell: Cell) -> str:
     """Return a cell as it is printed."""
     if cell is None:
         return "undefined"
-    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return f"{cell:.3f}"
+    # What a backbone says may break a line, or hold what parts columns.
+    return " ".join(str(cell).splitlines()).replace("|", "\\|")
 
 
 def ranged(value: float, band: Sequence[float]) -> str:
