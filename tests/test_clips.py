@@ -223,3 +223,15 @@ def test_every_answer_to_our_own_prompts_says_whether_its_clip_is_abnormal() -> 
         for _ in range(10):
             for prompt, text in answers(facts, rng)[:2]:
                 assert called_abnormal(text) == (event is not None), (prompt, text)
+
+
+def test_clips_of_one_camera_share_all_but_who_is_there() -> None:
+    one, two = (draw_clip(seed, None, camera=300_000_005) for seed in (1, 2))
+    assert (
+        one.stage.sensor == two.stage.sensor
+        and one.stage.duration == two.stage.duration
+        and one.facts.place == two.facts.place
+    )
+    views = [clip.stage.place.camera(0.0) for clip in (one, two)]
+    assert np.array_equal(views[0].eye, views[1].eye) and views[0].width == views[1].width
+    assert [str(f) for f in one.facts.people] != [str(f) for f in two.facts.people]

@@ -249,9 +249,9 @@ def _facts(scene: Scene, sensor_grey: bool, event: str | None, detail: str, focu
     )  # fmt: skip
 
 
-def _draw_ground(seed: int, event: str | None, turn: int) -> tuple[Place, Light, str | None] | None:
+def _draw_ground(seed: int, event: str | None, rng: Generator) -> tuple[Place, Light, str | None] | None:
     """A place for the event, which is drawn as well if asked for; None if it does not suit."""
-    place, light = draw_place(_rng(seed, 1, turn))
+    place, light = draw_place(rng)
     if event == "draw":
         event = _draw_event(_rng(seed, 5, 0), place)
     if event is not None and not suits(event, place):
@@ -259,7 +259,7 @@ def _draw_ground(seed: int, event: str | None, turn: int) -> tuple[Place, Light,
     return place, light, event
 
 
-def draw_clip(seed: int, event: str | None = "draw") -> Clip:
+def draw_clip(seed: int, event: str | None = "draw", camera: int | None = None) -> Clip:
     """The clip of a seed; the same seed and event give the same one.
 
     Parameters
@@ -270,12 +270,16 @@ def draw_clip(seed: int, event: str | None = "draw") -> Clip:
         One of :data:`tools.scenes.facts.EVENT_KINDS`, None for a normal clip, ``draw`` to draw it. Whatever it is,
         place, camera, sensor and bystanders stay the same, except that an event that cannot happen there (a car in
         a shop) is moved to the next place of the seed, and that whoever stands in its way is left out.
+    camera : int, optional
+        The seed of place, light, sensor and duration, for clips of one camera, which is then never zoomed.
     """
     if event not in (None, "draw", *EVENT_KINDS):
         raise ValueError(f"unknown event {event!r}: one of {', '.join(EVENT_KINDS)}")
-    duration = float(_rng(seed, 2, 0).uniform(1.6, 3.0))
+    fixed = seed if camera is None else camera
+    duration = float(_rng(fixed, 2, 0).uniform(1.6, 3.0))
     for turn in range(PLACES):
-        ground = _draw_ground(seed, event, turn)
+        view = turn if camera is None else 0
+        ground = _draw_ground(seed, event, _rng(fixed, 1, view))
         if ground is None:
             continue
         place, light, kind = ground
@@ -284,9 +288,10 @@ def draw_clip(seed: int, event: str | None = "draw") -> Clip:
         focus = _focus(base, spots)
         if focus is None:
             continue
-        base = _zoomed(base, spots, focus)
+        if camera is None:
+            base = _zoomed(base, spots, focus)
         _bystanders(base, _rng(seed, 4, turn), focus)
-        sensor = draw_sensor(_rng(seed, 6, turn), place, light)
+        sensor = draw_sensor(_rng(fixed, 6, view), place, light)
         rng = _rng(seed, 7, turn)
         if kind is None:
             scene, detail = base.copy(), ""

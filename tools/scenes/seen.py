@@ -43,7 +43,9 @@ def event_map(marked: NDArray[np.bool_], clip: Clip, grid: int) -> NDArray[np.fl
     return recorded.reshape(len(recorded), grid, side, grid, side).mean(axis=(2, 4), dtype=np.float32)
 
 
-def draw_seen(seed: int, renderer: Renderer, event: str | None = "draw") -> tuple[Clip, NDArray[np.bool_]]:
+def draw_seen(
+    seed: int, renderer: Renderer, event: str | None = "draw", camera: int | None = None
+) -> tuple[Clip, NDArray[np.bool_]]:
     """Like :func:`tools.scenes.clips.draw_clip`, drawn again until the event can be seen; deterministic by seed.
 
     Of `TRIES` draws that all fall short, the one that shows most is returned.
@@ -57,7 +59,7 @@ def draw_seen(seed: int, renderer: Renderer, event: str | None = "draw") -> tupl
     nothing = np.zeros((len(MOMENTS), SMALL, SMALL), dtype=bool)
     best, most, seen = None, -1.0, nothing
     for attempt in range(TRIES):
-        clip = draw_clip(seed * TRIES + attempt, event)
+        clip = draw_clip(seed * TRIES + attempt, event, camera)
         if clip.event is None:
             return clip, nothing
         event = clip.event  # another draw must not change how often a kind occurs

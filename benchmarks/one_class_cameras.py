@@ -1,0 +1,166 @@
+"""One-class models on generated cameras: which kind, which block, and whether tokens count by their contrast.
+
+    python -m benchmarks.one_class_cameras [--work bench-out] [--cameras 7]
+
+Where settings of one-class probes are compared, so that they need not be on real test clips. A camera is a place that
+the generator draws, outdoors and by day; of each there are 48 normal clips to fit to, 24 more and 30 with an event,
+each taken for one segment. What is drawn, and what is measured of a camera, is kept under ``--work``. Prints a Markdown
+table of AUCs of segments, one column a camera. Needs the ``scenes`` extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from hiprobe.backbones import load_backbone
+from hiprobe.files import atomic_path, write_text
+from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.probing import KINDS, fit_models
+from hiprobe.probing.oneclass import (
+    TOP_TOKENS,
+    TokenModel,
+    View,
+    combined,
+    contrasts,
+    standardiser,
+    top_mean,
+    view_tokens,
+)
+from hiprobe.video import Segment
+from hiprobe.video.segments import sample_times
+from tools.scenes.places import draw_place
+from tools.scenes.raster import Renderer
+from tools.scenes.seen import draw_seen
+from tools.scenes.sensor import expose
+
+FIRST_CAMERA, FIRST_CLIP = 300_000_000, 310_000_000  # seeds that no training run reaches
+FIT, NORMAL, EVENTS = 48, 24, 30
+KINDS_OF_EVENTS = ("bicycle", "cart", "run", "car", "fight", "fall")
+FRAMES, RENDERED = 8, 384
+TOKENS_A_CLIP = 640
+
+Tokens = dict[View, NDArray[np.floating]]
+
+
+def cameras(count: int) -> Iterator[int]:
+    """Yield the first cameras that stand still outdoors by day and whose place suits every kind of event."""
+    number = FIRST_CAMERA
+    while count:
+        # Of the generator's own randomness, the stream that draws the place.
+        place, _ = draw_place(np.random.default_rng([number, 71, 1, 0]))
+        if not place.indoors and not place.night and place.kind != "road":
+            yield number
+            count -= 1
+        number += 1
+
+
+def draw(camera: int, size: tuple[int, int], work: Path) -> dict[str, NDArray[np.uint8]]:
+    """Return the frames (n, FRAMES, H, W, 3) of the clips to fit to, of other normal ones, and of those with events."""
+    path = work / f"camera-{camera}.safetensors"
+    if not path.exists():
+        wanted = {
+            "fit": [None] * FIT,
+            "normal": [None] * NORMAL,
+            "event": [*KINDS_OF_EVENTS] * (EVENTS // len(KINDS_OF_EVENTS)),
+        }
+        first, drawn = FIRST_CLIP + (camera - FIRST_CAMERA) * 10_000, {}
+        with Renderer() as renderer:
+            for part, (name, events) in enumerate(wanted.items()):
+                seeds = [first + 100 * part + index for index in range(len(events))]
+                clips = [
+                    _frames(seed, event, camera, renderer, size) for seed, event in zip(seeds, events, strict=True)
+                ]
+                drawn[name] = np.stack(clips)
+        with atomic_path(path) as temporary:
+            safetensors.numpy.save_file(drawn, temporary)
+    return safetensors.numpy.load_file(path)
+
+
+def _frames(seed: int, event: str | None, camera: int, renderer: Renderer, size: tuple[int, int]) -> NDArray[np.uint8]:
+    stage = draw_seen(seed, renderer, event, camera)[0].stage
+    times = sample_times(Segment(0, 0.0, stage.duration), FRAMES)
+    seen = expose(renderer.frames(stage, times.tolist(), RENDERED), stage.sensor)
+    return np.stack([np.asarray(Image.fromarray(f).resize((size[1], size[0]), Image.Resampling.BOX)) for f in seen])
+
+
+def measure(frames: dict[str, NDArray[np.uint8]], backbone: Any) -> dict[str, float]:
+    """Return the AUC of normal clips against those with events, by kind, block and way of counting."""
+    layers, found = backbone.info.tokens.layers, {}
+    tokens = {
+        part: np.concatenate([backbone.token_states(clip[None], DEFAULT_PROMPT, layers) for clip in clips])
+        for part, clips in frames.items()
+    }
+    for index, layer in enumerate(layers):
+        views = {part: view_tokens(states[:, index]) for part, states in tokens.items()}
+        for kind in KINDS:
+            whole = _models(views["fit"], slice(None), kind)
+            half = _models(views["fit"], slice(0, FIT // 2), kind)
+            distances = {part: _distances(views[part], whole) for part in ("normal", "event")}
+            distances["fit"] = _distances({view: each[FIT // 2 :] for view, each in views["fit"].items()}, half)
+            for way, count in (("distance", lambda each: each), ("contrast", contrasts)):
+                found[f"{kind}, block {layer}, {way}"] = _auc(distances, count)
+    return found
+
+
+def _models(views: Tokens, clips: slice, kind: str) -> dict[str, TokenModel]:
+    random = np.random.default_rng(0)
+    chosen = {}
+    for view, each in views.items():
+        flat = each[clips].reshape(-1, each.shape[-1])
+        chosen[view] = flat[random.permutation(len(flat))[: TOKENS_A_CLIP * len(each[clips])]]
+    return fit_models(chosen, kind)
+
+
+def _distances(views: Tokens, models: dict[str, TokenModel]) -> dict[str, NDArray[np.floating]]:
+    return {
+        view: models[view].distances(each.reshape(-1, each.shape[-1])).reshape(each.shape[:-1])
+        for view, each in views.items()
+    }
+
+
+def _auc(
+    distances: dict[str, dict[str, NDArray[np.floating]]],
+    count: Callable[[NDArray[np.floating]], NDArray[np.floating]],
+) -> float:
+    values = {
+        part: {view: top_mean(count(each), TOP_TOKENS).mean(axis=1, dtype=np.float64) for view, each in views.items()}
+        for part, views in distances.items()
+    }
+    normal, event = (combined(values[part], *standardiser(values["fit"])) for part in ("normal", "event"))
+    return float(roc_auc_score(np.repeat([0, 1], [len(normal), len(event)]), np.concatenate([normal, event])))
+
+
+def main() -> None:
+    """Draw, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for pictures and numbers")
+    parser.add_argument("--cameras", type=int, default=7, help="how many")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    backbone: Any = load_backbone(report=print).loaded
+    rows: list[dict[str, float]] = []
+    for camera in cameras(options.cameras):
+        kept = options.work / f"one-class-camera-{camera}.json"
+        if not kept.exists():
+            frames = draw(camera, backbone.info.tokens.frame_size, options.work)
+            write_text(kept, json.dumps(measure(frames, backbone), indent=2) + "\n")
+        rows.append(json.loads(kept.read_text(encoding="utf-8")))
+        print(f"camera {camera}: done", flush=True)
+    print(f"\n| setting |{' camera |' * len(rows)} mean |\n|{' --- |' * (len(rows) + 2)}")
+    for name in rows[0]:
+        aucs = [row[name] for row in rows]
+        print(f"| {name} | {' | '.join(f'{auc:.3f}' for auc in aucs)} | {np.mean(aucs):.3f} |")
+
+
+if __name__ == "__main__":
+    main()
