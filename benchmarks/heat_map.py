@@ -116,7 +116,7 @@ def measure_ped2(data: Path, backbone: Any, work: Path) -> dict[str, dict[str, f
             for video in measured:
                 raw = np.array([segment.score for segment in score(features[video], probe, probe.localize)[0]])
                 _score(tallies[name], video, _at(_heat(open_video(video.path), raw, one, backbone)))
-    probe = OneClassProbe.load(work / "one_class_mixture.probe")
+    probe = OneClassProbe.load(work / "one_class_gaussian.probe")
     tallies["one-class probe"] = Tally()
     for video in measured:
         opened = open_video(video.path)

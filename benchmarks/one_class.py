@@ -1,6 +1,6 @@
 """One-class fitting on UCSD Ped2: fitted on its normal training clips alone, measured on all twelve test clips.
 
-    python -m benchmarks.one_class DATA [--work bench-out] [--kind mixture|gaussian|neighbours] [--layer N]
+    python -m benchmarks.one_class DATA [--work bench-out] [--kind gaussian|neighbours] [--layer N]
 
 DATA holds ``ucsd_ped2/`` with its ``labels.csv``, as for ``benchmarks.real_footage``. What is read of each clip is kept
 under ``--work``, so that a run that was stopped goes on from there. Nothing is chosen on the test clips: ``--layer`` is
@@ -21,7 +21,6 @@ from hiprobe.datasets import Manifest
 from hiprobe.features import FeatureStore, Progress
 from hiprobe.files import write_text
 from hiprobe.pipeline import evaluate_manifest, fit_normal
-from hiprobe.probing import KINDS
 
 IOU = 0.3
 
@@ -31,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with ucsd_ped2/")
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for what is read and the numbers")
-    parser.add_argument("--kind", choices=KINDS, default="mixture")
+    parser.add_argument("--kind", choices=["gaussian", "neighbours"], default="gaussian")
     parser.add_argument("--layer", type=int, help="instead of the layer that fitting chooses")
     options = parser.parse_args()
     splits = read_videos(options.data / "ucsd_ped2")

@@ -52,9 +52,7 @@ def fit(
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option(
-            "--kind", help="With --normal-only: 'mixture', 'gaussian' or 'neighbours'.", show_default="mixture"
-        ),
+        typer.Option("--kind", help="With --normal-only: 'gaussian' or 'neighbours'.", show_default="gaussian"),
     ] = None,
     length: Annotated[
         float | None,
@@ -132,7 +130,7 @@ def fit(
             found = fit_normal(
                 manifest,
                 backbone,
-                kind=kind or "mixture",  # type: ignore[arg-type]
+                kind=kind or "gaussian",  # type: ignore[arg-type]
                 false_alarms=FALSE_ALARMS if false_alarms is None else false_alarms,
                 sampling=sampling,
                 prompt=prompt or None,

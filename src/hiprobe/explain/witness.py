@@ -15,7 +15,7 @@ from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.frames import frame_key
 from hiprobe.errors import UsageError
 from hiprobe.probing import AnyProbe, OneClassProbe
-from hiprobe.probing.oneclass import contrasts, view_tokens
+from hiprobe.probing.oneclass import view_tokens
 from hiprobe.video import SampledSegment, Segment, Video, sample_segments
 
 MEMORY = 128_000_000
@@ -123,7 +123,7 @@ class Witness(Deferred):
             if view in scorer.models:
                 _, steps, places, width = seen.shape
                 flat = scorer.models[view].distances(seen.reshape(-1, width)).reshape(steps, places)
-                distances = (contrasts(flat) - scorer.centres[view]) / scorer.scales[view]
+                distances = (flat - scorer.centres[view]) / scorer.scales[view]
                 # Motion is from one step to the next, and has one less: what moves first is in the first step, too.
                 found.append(np.concatenate([distances[:1]] * (tokens.shape[1] - len(distances)) + [distances]))
         heat = np.mean(found, axis=0, dtype=np.float32)

@@ -65,7 +65,7 @@ def fit_normal(
     labels: str | Path | Manifest,
     backbone: Backbone,
     *,
-    kind: OneClassKind = "mixture",
+    kind: OneClassKind = "gaussian",
     false_alarms: float = FALSE_ALARMS,
     layer: int | None = None,
     sampling: Sampling | None = None,
@@ -89,7 +89,7 @@ def fit_normal(
         Normal videos, see :func:`hiprobe.datasets.load_manifest`.
     backbone : Backbone
         One that gives the states of single tokens.
-    kind : {"mixture", "gaussian", "neighbours"}
+    kind : {"gaussian", "neighbours"}
         Of the models; see :mod:`hiprobe.probing.oneclass`.
     false_alarms : float
         Events an hour of normal video that are wanted at most.

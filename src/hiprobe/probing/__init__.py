@@ -16,7 +16,6 @@ from hiprobe.probing.formulas import SaliencySettings
 from hiprobe.probing.oneclass import (
     KINDS,
     Gaussian,
-    Mixture,
     Neighbours,
     OneClassKind,
     TokenScorer,
@@ -40,7 +39,6 @@ __all__ = [
     "DlspResult",
     "FittedScorer",
     "Gaussian",
-    "Mixture",
     "Neighbours",
     "OneClassKind",
     "OneClassProbe",

@@ -2,9 +2,8 @@
 
 A segment is K frames, or steps of time, of P tokens each. Two *views* of it are scored: ``appearance``, the tokens
 themselves, and ``motion``, their differences from one step to the next. In each view a model of the normal tokens
-gives every token a distance; a step counts by its few largest ones, since what is abnormal is mostly small, less the
-step's median, since light, noise and a shaking camera move all of them; a segment counts by the mean over its steps.
-Each view is brought to mean 0 and deviation 1 over normal video that its model
+gives every token a distance; a step counts by its few largest ones, since what is abnormal is mostly small, and a
+segment by the mean over its steps. Each view is brought to mean 0 and deviation 1 over normal video that its model
 did not see, and the score of a segment is the mean over its views.
 """
 
@@ -23,9 +22,8 @@ from sklearn.neighbors import NearestNeighbors
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.probing.arrays import FloatArray
 
-OneClassKind = Literal["mixture", "gaussian", "neighbours"]
-"""``mixture``: Mahalanobis distance to the nearer of two shrunk Gaussians, of common and of rare tokens. ``gaussian``:
-to one of all. ``neighbours``: distance to the nearest kept token."""
+OneClassKind = Literal["gaussian", "neighbours"]
+"""``gaussian``: Mahalanobis distance under one shrunk Gaussian. ``neighbours``: distance to the nearest kept token."""
 
 KINDS: tuple[str, ...] = get_args(OneClassKind)
 
@@ -35,9 +33,6 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 TOP_TOKENS = 3
 """How many of a step's largest distances count."""
-
-RARE = 0.1
-"""Share of the normal tokens, those farthest from one Gaussian of all, that ``mixture`` gives a Gaussian of its own."""
 
 BANK = 2000
 """Tokens that ``neighbours`` keeps."""
@@ -119,44 +114,6 @@ class Gaussian:
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
-    """Two Gaussians: of what fills the picture, and of the rare, such as people who pass, that one alone finds odd.
-
-    Attributes
-    ----------
-    means : ndarray of float32, shape (2, D)
-    whitenings : ndarray of float32, shape (2, D, D)
-        As of :class:`Gaussian`.
-    """
-
-    means: NDArray[np.float32]
-    whitenings: NDArray[np.float32]
-
-    @classmethod
-    def fit(cls, tokens: ArrayLike) -> Mixture:
-        """Fit both to normal tokens (m, D); raises as :meth:`Gaussian.fit`, for either part."""
-        values = _checked(tokens)
-        order = np.argsort(Gaussian.fit(values).distances(values), kind="stable")
-        rare = max(2, round(RARE * len(values)))
-        parts = [Gaussian.fit(values[order[:-rare]]), Gaussian.fit(values[order[-rare:]])]
-        return cls(np.stack([part.mean for part in parts]), np.stack([part.whitening for part in parts]))
-
-    @property
-    def width(self) -> int:
-        """D."""
-        return self.means.shape[1]
-
-    def distances(self, tokens: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the Mahalanobis distance (m,) of tokens (m, D) under the Gaussian under which it is smaller."""
-        parts = [Gaussian(*part).distances(tokens) for part in zip(self.means, self.whitenings, strict=True)]
-        return np.minimum(*parts)
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return means and whitenings."""
-        return {"means": self.means, "whitenings": self.whitenings}
-
-
-@dataclass(frozen=True, eq=False)
 class Neighbours:
     """A bank of normal tokens.
 
@@ -208,11 +165,7 @@ class Neighbours:
         return {"bank": self.bank}
 
 
-MODELS: dict[str, type[Mixture] | type[Gaussian] | type[Neighbours]] = {
-    "mixture": Mixture,
-    "gaussian": Gaussian,
-    "neighbours": Neighbours,
-}
+MODELS: dict[str, type[Gaussian] | type[Neighbours]] = {"gaussian": Gaussian, "neighbours": Neighbours}
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +174,7 @@ class TokenScorer:
 
     Attributes
     ----------
-    kind : {"mixture", "gaussian", "neighbours"}
+    kind : {"gaussian", "neighbours"}
     models : mapping of str to TokenModel
         One per view.
     centres, scales : mapping of str to float
@@ -279,7 +232,7 @@ def view_tokens(tokens: NDArray[np.floating]) -> dict[View, NDArray[np.floating]
 def view_values(
     tokens: NDArray[np.floating], models: Mapping[str, TokenModel], top: int = TOP_TOKENS
 ) -> dict[str, FloatArray]:
-    """Return the value (n,) of each view that has a model: the mean over steps of the mean of the largest contrasts.
+    """Return the value (n,) of each view that has a model: the mean over steps of the mean of the largest distances.
 
     Raises
     ------
@@ -297,13 +250,8 @@ def view_values(
         if seen.shape[-1] != model.width:
             raise UsageError(f"Token states have width {seen.shape[-1]}; this scorer reads {model.width}.")
         distances = model.distances(seen.reshape(-1, seen.shape[-1])).reshape(seen.shape[:-1])
-        values[view] = top_mean(contrasts(distances), top).mean(axis=1, dtype=np.float64)
+        values[view] = top_mean(distances, top).mean(axis=1, dtype=np.float64)
     return values
-
-
-def contrasts(distances: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return by how much the distances (..., P) of a step's tokens exceed their median."""
-    return distances - np.median(distances, axis=-1, keepdims=True)
 
 
 def top_mean(distances: NDArray[np.floating], top: int) -> NDArray[np.floating]:
@@ -318,8 +266,7 @@ def fit_models(views: Mapping[str, ArrayLike], kind: str, seed: int = 0) -> dict
         raise UsageError(f"One-class kind {kind!r}: choose one of {', '.join(KINDS)}.")
     if kind == "neighbours":
         return {view: Neighbours.fit(tokens, seed=seed) for view, tokens in views.items()}
-    model = Mixture if kind == "mixture" else Gaussian
-    return {view: model.fit(tokens) for view, tokens in views.items()}
+    return {view: Gaussian.fit(tokens) for view, tokens in views.items()}
 
 
 def token_scorer(kind: str, models: Mapping[str, TokenModel], held_out: Mapping[str, FloatArray]) -> TokenScorer:

@@ -23,7 +23,7 @@ from hiprobe.probing.context import ProbeContext, check_context
 from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest
 from hiprobe.probing.probe_file import Probe, damaged, parse_finite, read_probe_file, write_probe_file
 
-SCHEMA = "hiprobe.oneclass/2"
+SCHEMA = "hiprobe.oneclass/1"
 
 
 @dataclass(frozen=True)
