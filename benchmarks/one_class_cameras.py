@@ -1,9 +1,9 @@
-"""One-class models on generated cameras: which kind, which block, and whether tokens count by their contrast.
+"""One-class models on generated cameras: which kind and which block tell events from normal clips.
 
     python -m benchmarks.one_class_cameras [--work bench-out] [--cameras 7]
 
-Where settings of one-class probes are compared, so that they need not be on real test clips. A camera is a place that
-the generator draws, outdoors and by day; of each there are 48 normal clips to fit to, 24 more and 30 with an event,
+A second set beside the real one, and one to compare settings on that is nobody's test set. A camera is a place that the
+generator draws, outdoors and by day; of each there are 48 normal clips to fit to, 24 more and 30 with an event,
 each taken for one segment. What is drawn, and what is measured of a camera, is kept under ``--work``. Prints a Markdown
 table of AUCs of segments, one column a camera. Needs the ``scenes`` extra.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,8 @@ from sklearn.metrics import roc_auc_score
 from hiprobe.backbones import load_backbone
 from hiprobe.files import atomic_path, write_text
 from hiprobe.pipeline import DEFAULT_PROMPT
-from hiprobe.probing import KINDS, fit_models
-from hiprobe.probing.oneclass import (
-    TOP_TOKENS,
-    TokenModel,
-    View,
-    combined,
-    contrasts,
-    standardiser,
-    top_mean,
-    view_tokens,
-)
+from hiprobe.probing import KINDS, fit_models, token_scorer, view_values
+from hiprobe.probing.oneclass import TokenModel, view_tokens
 from hiprobe.video import Segment
 from hiprobe.video.segments import sample_times
 from tools.scenes.places import draw_place
@@ -48,8 +39,6 @@ FIT, NORMAL, EVENTS = 48, 24, 30
 KINDS_OF_EVENTS = ("bicycle", "cart", "run", "car", "fight", "fall")
 FRAMES, RENDERED = 8, 384
 TOKENS_A_CLIP = 640
-
-Tokens = dict[View, NDArray[np.floating]]
 
 
 def cameras(count: int) -> Iterator[int]:
@@ -94,50 +83,29 @@ def _frames(seed: int, event: str | None, camera: int, renderer: Renderer, size:
 
 
 def measure(frames: dict[str, NDArray[np.uint8]], backbone: Any) -> dict[str, float]:
-    """Return the AUC of normal clips against those with events, by kind, block and way of counting."""
+    """Return the AUC of normal clips against those with events, by kind and block."""
     layers, found = backbone.info.tokens.layers, {}
     tokens = {
         part: np.concatenate([backbone.token_states(clip[None], DEFAULT_PROMPT, layers) for clip in clips])
         for part, clips in frames.items()
     }
+    truth = np.repeat([0, 1], [NORMAL, EVENTS])
     for index, layer in enumerate(layers):
-        views = {part: view_tokens(states[:, index]) for part, states in tokens.items()}
+        fit, normal, event = (tokens[part][:, index] for part in ("fit", "normal", "event"))
         for kind in KINDS:
-            whole = _models(views["fit"], slice(None), kind)
-            half = _models(views["fit"], slice(0, FIT // 2), kind)
-            distances = {part: _distances(views[part], whole) for part in ("normal", "event")}
-            distances["fit"] = _distances({view: each[FIT // 2 :] for view, each in views["fit"].items()}, half)
-            for way, count in (("distance", lambda each: each), ("contrast", contrasts)):
-                found[f"{kind}, block {layer}, {way}"] = _auc(distances, count)
+            held_out = view_values(fit[FIT // 2 :], _models(fit[: FIT // 2], kind))
+            scorer = token_scorer(kind, _models(fit, kind), held_out)
+            scores = scorer.scores(np.concatenate([normal, event]))
+            found[f"{kind}, block {layer}"] = float(roc_auc_score(truth, scores))
     return found
 
 
-def _models(views: Tokens, clips: slice, kind: str) -> dict[str, TokenModel]:
-    random = np.random.default_rng(0)
-    chosen = {}
-    for view, each in views.items():
-        flat = each[clips].reshape(-1, each.shape[-1])
-        chosen[view] = flat[random.permutation(len(flat))[: TOKENS_A_CLIP * len(each[clips])]]
+def _models(tokens: NDArray[np.float32], kind: str) -> dict[str, TokenModel]:
+    random, chosen = np.random.default_rng(0), {}
+    for view, each in view_tokens(tokens).items():
+        flat = each.reshape(-1, each.shape[-1])
+        chosen[view] = flat[random.permutation(len(flat))[: TOKENS_A_CLIP * len(tokens)]]
     return fit_models(chosen, kind)
-
-
-def _distances(views: Tokens, models: dict[str, TokenModel]) -> dict[str, NDArray[np.floating]]:
-    return {
-        view: models[view].distances(each.reshape(-1, each.shape[-1])).reshape(each.shape[:-1])
-        for view, each in views.items()
-    }
-
-
-def _auc(
-    distances: dict[str, dict[str, NDArray[np.floating]]],
-    count: Callable[[NDArray[np.floating]], NDArray[np.floating]],
-) -> float:
-    values = {
-        part: {view: top_mean(count(each), TOP_TOKENS).mean(axis=1, dtype=np.float64) for view, each in views.items()}
-        for part, views in distances.items()
-    }
-    normal, event = (combined(values[part], *standardiser(values["fit"])) for part in ("normal", "event"))
-    return float(roc_auc_score(np.repeat([0, 1], [len(normal), len(event)]), np.concatenate([normal, event])))
 
 
 def main() -> None:
