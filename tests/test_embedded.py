@@ -10,16 +10,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import InternVLVisionModel
 
 from hiprobe.backbones import cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone, VisualTokens
+from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
-from hiprobe.backbones.embedded.vision import normalise
+from hiprobe.backbones.embedded.vision import normalise, vision_config
 from hiprobe.errors import BackboneError, OutputError, UsageError
 from hiprobe.explain import EXPLAIN_PROMPT
 from tools.scenes.captions import named_events
 from tools.training.slots import SLOTS
+
+
+def test_a_fused_tower_is_the_library_s_own() -> None:
+    tower = InternVLVisionModel(vision_config(blocks=3, image_size=56)).eval().requires_grad_(False)
+    random = torch.Generator().manual_seed(0)
+    for parameter in tower.parameters():  # biases and layer scales start at one number each
+        parameter.add_(torch.randn(parameter.shape, generator=random), alpha=0.3)
+    pixels = torch.randn(2, 3, 56, 56, generator=random)
+    own = tower(pixel_values=pixels).last_hidden_state
+    fuse(tower)
+    torch.testing.assert_close(tower(pixel_values=pixels).last_hidden_state, own, rtol=1e-4, atol=1e-3)
+    assert own.abs().max() > 1
 
 
 def fake_source(folder: Path) -> tuple[sources.WeightSource, Path]:

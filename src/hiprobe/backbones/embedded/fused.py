@@ -1,7 +1,8 @@
 """The vision tower's blocks with fewer passes over memory, for reading: the same function, other roundings.
 
 Queries, keys and values come from one product instead of three, the layer scales are multiplied into the weights, and
-products add to the residual stream in place.
+products add to the residual stream in place. Of the biases before attention only the queries' is added there: what the
+keys' adds is the same for all that a query attends to, and what the values' adds goes into the bias after it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ class FusedBlock(nn.Module):
     Parameters
     ----------
     block : Module
-        The library's own block, with biases, without normalised queries and keys, in evaluation mode.
+        The library's own block, with biases and GELU, without normalised queries and keys, in evaluation mode.
     """
 
     qkv_weight: torch.Tensor
-    qkv_bias: torch.Tensor
+    query_bias: torch.Tensor
     attend_weight: torch.Tensor
     attend_bias: torch.Tensor
     narrow_weight: torch.Tensor
@@ -35,10 +36,12 @@ class FusedBlock(nn.Module):
         projections = [getattr(attention, part) for part in parts]
         self.heads = attention.num_heads
         self.before, self.after = block.layernorm_before, block.layernorm_after
-        self.widen, self.activation = block.mlp.fc1, block.mlp.activation_fn
+        self.widen = block.mlp.fc1
         self.register_buffer("qkv_weight", torch.cat([one.weight for one in projections]))
-        self.register_buffer("qkv_bias", torch.cat([one.bias for one in projections]))
+        query, _, value = projections
+        self.register_buffer("query_bias", query.bias.view(self.heads, -1))
         self._fold("attend", block.lambda_1, attention.projection_layer)
+        self.attend_bias += self.attend_weight @ value.bias
         self._fold("narrow", block.lambda_2, block.mlp.fc2)
 
     def _fold(self, name: str, scale: torch.Tensor, linear: nn.Linear) -> None:
@@ -48,13 +51,14 @@ class FusedBlock(nn.Module):
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Run the block; what it is given is left as it is."""
         batch, tokens, width = hidden_states.shape
-        found = functional.linear(self.before(hidden_states), self.qkv_weight, self.qkv_bias)
-        query, key, value = found.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        found = functional.linear(self.before(hidden_states), self.qkv_weight).view(batch, tokens, 3, self.heads, -1)
+        found[:, :, 0] += self.query_bias
+        query, key, value = found.permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
         # Adding the bias makes a new tensor, which the product may then be added to in place.
         states = (hidden_states + self.attend_bias).view(-1, width)
         states.addmm_(attended.reshape(-1, width), self.attend_weight.T)
-        widened = self.activation(self.widen(self.after(states)))
+        widened = torch.ops.aten.gelu_(self.widen(self.after(states)))
         states = states + self.narrow_bias
         states.addmm_(widened, self.narrow_weight.T)
         return states.view(batch, tokens, width)
