@@ -209,7 +209,6 @@ def test_a_folder_is_labelled_by_its_subfolders(tmp_path: Path) -> None:
     ("files", "match"),
     [
         (["fight/a.mp4"], "no subfolder normal/"),
-        (["normal/a.mp4"], "no subfolder beside normal/"),
         (["normal/a.txt", "fight/b.mp4"], "normal: holds no video"),
         (["normal/a.mp4", "fight/.b.mp4"], "fight: holds no video"),
         (["normal/a.mp4", "fight/b.mp4", "c.mp4"], r"c\.mp4: has no label"),
@@ -220,6 +219,11 @@ def test_a_folder_is_labelled_by_its_subfolders(tmp_path: Path) -> None:
 def test_a_folder_with_a_video_out_of_place_is_an_error(tmp_path: Path, files: list[str], match: str) -> None:
     with pytest.raises(ManifestError, match=match):
         load_manifest(tree(tmp_path, *files))
+
+
+def test_a_folder_of_normal_videos_alone_will_do(tmp_path: Path) -> None:
+    manifest = load_manifest(tree(tmp_path, "normal/a.mp4", "normal/b.mp4"))
+    assert [video.label for video in manifest.videos] == ["normal", "normal"]
 
 
 def labelled(*spans: tuple[float, float], label: str = "fight") -> LabelledVideo:

@@ -1,4 +1,4 @@
-"""A folder used as a manifest: ``normal/`` and one subfolder for each kind of anomaly."""
+"""A folder used as a manifest: ``normal/``, and one subfolder for each kind of anomaly where there is any."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def read_folder(source: Path) -> tuple[LabelledVideo, ...]:
     Raises
     ------
     ManifestError
-        If ``normal/`` or a second subfolder is missing, a subfolder holds no video, or a video lies
-        elsewhere.
+        If ``normal/`` is missing, a subfolder holds no video, or a video lies elsewhere.
     """
     try:
         return _read_folder(source)
@@ -44,10 +43,6 @@ def _read_folder(source: Path) -> tuple[LabelledVideo, ...]:
         raise ManifestError(
             f"{source}: has no subfolder {NORMAL}/; put normal videos there and each kind of anomaly in a "
             "subfolder named after it, or give a .csv manifest."
-        )
-    if all(_label(folder) == NORMAL for folder in folders):
-        raise ManifestError(
-            f"{source}: has no subfolder beside {NORMAL}/; put abnormal videos in one named after their kind."
         )
     for entry in entries:
         if entry.is_file() and _is(entry, VIDEO_SUFFIXES):

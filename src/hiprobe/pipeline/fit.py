@@ -244,7 +244,8 @@ def _check_classes(manifest: Manifest) -> None:
     """Refuse what cannot be fitted before the backbone spends minutes on it."""
     if not any(video.is_abnormal for video in manifest.videos):
         raise CalibrationError(
-            f"{manifest.source}: every video is normal; add some with an event, labelled with its kind."
+            f"{manifest.source}: every video is normal; add some with an event, labelled with its kind, or fit on "
+            "normal video alone with --normal-only."
         )
     if all(video.clip_level for video in manifest.videos):
         raise CalibrationError(f"{manifest.source}: every video is abnormal; add some labelled normal.")
