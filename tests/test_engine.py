@@ -190,6 +190,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
 def test_an_interrupt_ends_a_run_promptly(tmp_path: Path) -> None:
     video = bright_video(tmp_path / "long.mp4", 60)
     script = f"""
+import signal
 import time
 from pathlib import Path
 from hiprobe.features import FeatureSpec, FeatureStore, extract
@@ -202,6 +203,8 @@ class Slow(FakeBackbone):
         time.sleep(0.2)
         return super().hidden_states(*given)
 
+# What a shell runs in the background is started with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 spec = FeatureSpec.for_backbone(Slow().info, Sampling(), "what happens")
 extract(Path({str(video)!r}), Slow(), spec, FeatureStore(Path({str(tmp_path / "store")!r})))
 """
