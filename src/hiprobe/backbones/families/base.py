@@ -123,6 +123,26 @@ class Family(ABC):
         """
         return None
 
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor | None:
+        """Put what stands for the pixels of steps of time into the order in which :meth:`prepare` gives pixel values.
+
+        Where this and :meth:`units` are given, and what :meth:`prepare` makes of a pixel depends on its value and channel
+        alone, pixels are not made by :meth:`prepare` but on the model's device, and of new steps alone; the rest of what
+        it gives must depend on the number of frames, interval and prompt alone. It is run once for each of these, on noise,
+        which also shows whether this holds: where it does not, and by default, every segment is prepared by it.
+
+        Parameters
+        ----------
+        pixels : Tensor of shape (n, F, 3, H, W)
+            Of any type, on any device: the F frames of each of n steps, the last one repeated if K does not come out even.
+
+        Returns
+        -------
+        Tensor, optional
+            Of any shape; of n steps one after the other.
+        """
+        return None
+
     def encode(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Features:
         """Encode steps of time, one or more, with the model: each of the features is (steps, tokens, width)."""
         return {"tokens": torch.stack(tuple(self.run_encoder(model, units).pooler_output))}
