@@ -22,9 +22,9 @@ _KEPT_FORMS = 16
 class Pixels:
     """What a family's image processor makes of frames, to the bit, computed on the device that they are on.
 
-    Without resizing, a processor makes of each value of each channel one number. These 768 are read off what it makes of
-    a chart of noise, so that they are its own, in whatever order it computes; what :meth:`Family.layout` says of their
-    order is checked at every pixel of the chart.
+    Without resizing, a processor makes one number of each value of each channel. These 768 are read off what it makes
+    of a chart of noise, so that they are its own, in whatever order it computes; the order in which
+    :meth:`Family.layout` puts pixels is checked at every pixel of the chart.
     """
 
     def __init__(self, family: Family) -> None:
@@ -89,7 +89,9 @@ class Form:
     unit_shape: torch.Size
     pixels: Pixels
 
-    def units(self, frames: NDArray[np.uint8], device: torch.device, dtype: torch.dtype) -> list[dict[str, torch.Tensor]]:
+    def units(
+        self, frames: NDArray[np.uint8], device: torch.device, dtype: torch.dtype
+    ) -> list[dict[str, torch.Tensor]]:
         """Return the arguments for each of n steps, frames (n, F, H, W, 3), on a device; see :meth:`Family.units`."""
         found = self.pixels(to_device(torch.from_numpy(frames), device), dtype)
         rest = {name: to_device(value, device) for name, value in self.unit.items()}
@@ -122,8 +124,8 @@ class Raw(Prepared):
 class Preparer:
     """Prepares segments as :meth:`Family.prepare` does, parameters and errors being the same.
 
-    Where the family says how pixels lie (:meth:`Family.layout`) and is right, its own preparing is run once for segments
-    of one form, on a chart, and the frames of the others are left as they are.
+    Where the family says how pixels lie (:meth:`Family.layout`) and is right, its own preparing is run once for
+    segments of one form, on a chart, and the frames of all of them are left as they are.
     """
 
     def __init__(self, family: Family) -> None:

@@ -126,15 +126,15 @@ class Family(ABC):
     def layout(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Put what stands for the pixels of steps of time into the order in which :meth:`prepare` gives pixel values.
 
-        Where this and :meth:`units` are given, and what :meth:`prepare` makes of a pixel depends on its value and channel
-        alone, pixels are not made by :meth:`prepare` but on the model's device, and of new steps alone; the rest of what
-        it gives must depend on the number of frames, interval and prompt alone. It is run once for each of these, on noise,
-        which also shows whether this holds: where it does not, and by default, every segment is prepared by it.
+        It is for families whose pixel values depend on value and channel of a pixel alone, and whose other inputs depend
+        on the number of frames, interval and prompt alone. Where it is given, beside :meth:`units`, pixel values are made
+        on the model's device, and of new steps alone. :meth:`prepare` is run once for each number, interval and prompt, on
+        noise, which also shows whether all of this holds: where it does not, and by default, it prepares every segment.
 
         Parameters
         ----------
         pixels : Tensor of shape (n, F, 3, H, W)
-            Of any type, on any device: the F frames of each of n steps, the last one repeated if K does not come out even.
+            Of any type, on any device: the F frames of each of n steps; the last repeated if K does not come out even.
 
         Returns
         -------
