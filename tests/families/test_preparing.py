@@ -64,15 +64,25 @@ def test_what_the_model_is_given_is_the_same_to_the_bit(
     assert_equal(Preparer(backbone.family)(frames, FRAME_INTERVAL, PROMPT), frames, backbone.family, dtype)
 
 
+def test_all_but_the_copy_happens_on_the_device(backbone: HuggingFaceBackbone) -> None:
+    """A device without memory stands in for a GPU: what was computed elsewhere could not be mixed with it."""
+    prepared = Preparer(backbone.family)(pictures(backbone.family, 4), FRAME_INTERVAL, PROMPT)
+    assert isinstance(prepared, Raw)
+    units = prepared.form.units(prepared.frames, torch.device("meta"), torch.float16)
+    expected = prepared.form.units(prepared.frames, CPU, torch.float16)
+    for unit, own in zip(units, expected, strict=True):
+        for name, value in unit.items():
+            assert value.is_meta and (value.shape, value.dtype) == (own[name].shape, own[name].dtype)
+
+
 @pytest.mark.parametrize("settings", [{"do_normalize": False}, {"do_rescale": False}, {"image_mean": [0.1, 0.7, 0.3]}])
 def test_the_processors_own_settings_are_followed(
     backbone: HuggingFaceBackbone, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     family = backbone.family
-    video = getattr(family.processor, "video_processor", None)
-    for processor in (video if family.way == "video" and video else family.processor,):
-        for name, value in settings.items():
-            monkeypatch.setattr(processor, name, value)
+    processor = getattr(family.processor, "video_processor", family.processor)
+    for name, value in settings.items():
+        monkeypatch.setattr(processor, name, value)
     frames = pictures(family, 4)
     assert_equal(Preparer(family)(frames, FRAME_INTERVAL, PROMPT), frames, family, torch.float32)
 
@@ -141,8 +151,18 @@ def test_families_that_say_no_layout_prepare_every_segment(name: str, loaded: di
     assert not isinstance(loaded[name].prepare(pictures(loaded[name].family, 1, 4), PROMPT)[0], Raw)
 
 
+class Counted(InternVL):
+    """Of another package: a family that inherits a layout, but words its prompts by what it sees."""
+
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+        return super().prepare(frames, interval, prompt + " or not" * int(frames.mean() < 127))
+
+
 class Differences(InternVL):
-    """Of another package: a family whose pixels depend on neighbouring frames, and which inherits a layout."""
+    """Pixels depend on neighbouring frames, whatever it says."""
+
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels
 
     def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
         prepared = super().prepare(frames, interval, prompt)
@@ -158,7 +178,7 @@ class Smaller(InternVL):
         return 84, 84
 
 
-@pytest.mark.parametrize("kind", [Differences, Smaller])
+@pytest.mark.parametrize("kind", [Counted, Differences, Smaller])
 def test_a_layout_that_is_wrong_is_not_used(kind: type[Family], loaded: dict[str, HuggingFaceBackbone]) -> None:
     own = loaded["internvl"]
     family = kind(Path(own.model.config._name_or_path), own.model.config)
@@ -167,6 +187,13 @@ def test_a_layout_that_is_wrong_is_not_used(kind: type[Family], loaded: dict[str
     assert not isinstance(prepared, Raw)
     expected = family.prepare(frames, FRAME_INTERVAL, PROMPT).inputs
     assert all(torch.equal(prepared.inputs[name], value) for name, value in expected.items())
+
+
+def test_frames_that_may_not_be_written_to_are_taken(loaded: dict[str, HuggingFaceBackbone]) -> None:
+    family = loaded["internvl"].family
+    frames = pictures(family, 4)
+    frames.flags.writeable = False
+    assert_equal(Preparer(family)(frames[::-1], FRAME_INTERVAL, PROMPT), frames[::-1].copy(), family, torch.float32)
 
 
 def test_frames_that_do_not_come_out_even_are_filled_up() -> None:

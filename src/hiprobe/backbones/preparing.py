@@ -93,7 +93,8 @@ class Form:
         self, frames: NDArray[np.uint8], device: torch.device, dtype: torch.dtype
     ) -> list[dict[str, torch.Tensor]]:
         """Return the arguments for each of n steps, frames (n, F, H, W, 3), on a device; see :meth:`Family.units`."""
-        found = self.pixels(to_device(torch.from_numpy(frames), device), dtype)
+        own = torch.from_numpy(np.require(frames, requirements="CW"))  # torch takes no others
+        found = self.pixels(to_device(own, device), dtype)
         rest = {name: to_device(value, device) for name, value in self.unit.items()}
         return [rest | {self.values: value} for value in found.reshape(-1, *self.unit_shape)]
 
@@ -143,7 +144,9 @@ class Preparer:
 
     def _new_form(self, count: int, interval: float, prompt: str) -> Form | None:
         """Return None where the family is to prepare each segment itself."""
-        if type(self._family).layout is Family.layout:
+        preparing, layout = (_owner(type(self._family), name) for name in ("prepare", "layout"))
+        # A layout is not for what a class that inherits it prepares in its own way.
+        if layout is Family or not issubclass(layout, preparing):
             return None
         chart = _chart(count, self._family.size())
         whole = self._family.prepare(chart, interval, prompt)
@@ -206,6 +209,11 @@ def by_steps(frames: NDArray[np.uint8], steps: int) -> NDArray[np.uint8]:
     if missing := steps * each - len(frames):
         frames = np.concatenate([frames, frames[-1:].repeat(missing, axis=0)])
     return frames.reshape(steps, each, *frames.shape[1:])
+
+
+def _owner(kind: type[Family], name: str) -> type:
+    """Return which of the classes that a family inherits from gives a method."""
+    return next(owner for owner in kind.__mro__ if name in vars(owner))
 
 
 def _codes(frames: torch.Tensor) -> torch.Tensor:

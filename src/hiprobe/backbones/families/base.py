@@ -126,10 +126,11 @@ class Family(ABC):
     def layout(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Put what stands for the pixels of steps of time into the order in which :meth:`prepare` gives pixel values.
 
-        It is for families whose pixel values depend on value and channel of a pixel alone, and whose other inputs depend
-        on the number of frames, interval and prompt alone. Where it is given, beside :meth:`units`, pixel values are made
-        on the model's device, and of new steps alone. :meth:`prepare` is run once for each number, interval and prompt, on
-        noise, which also shows whether all of this holds: where it does not, and by default, it prepares every segment.
+        For families whose pixel values depend on the value and channel of a pixel alone, and whose other inputs depend
+        on the number of frames, interval and prompt alone. Where this and :meth:`units` are given, pixel values are
+        made on the model's device, and of new steps alone. :meth:`prepare` is run once for each number, interval and
+        prompt, on noise, which also shows whether all of this holds; where it does not, and by default, it prepares
+        every segment.
 
         Parameters
         ----------
