@@ -93,7 +93,7 @@ class Form:
         self, frames: NDArray[np.uint8], device: torch.device, dtype: torch.dtype
     ) -> list[dict[str, torch.Tensor]]:
         """Return the arguments for each of n steps, frames (n, F, H, W, 3), on a device; see :meth:`Family.units`."""
-        own = torch.from_numpy(np.require(frames, requirements="CW"))  # torch takes no others
+        own = torch.from_numpy(np.require(frames, requirements=["C", "W"]))  # torch takes no others
         found = self.pixels(to_device(own, device), dtype)
         rest = {name: to_device(value, device) for name, value in self.unit.items()}
         return [rest | {self.values: value} for value in found.reshape(-1, *self.unit_shape)]
