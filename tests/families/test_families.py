@@ -23,6 +23,7 @@ from hiprobe.backbones.families.internvl import InternVL
 from hiprobe.backbones.hooks import HeadReader
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
 from hiprobe.backbones.loading import load_config
+from hiprobe.backbones.preparing import Preparer, Raw
 from hiprobe.backbones.sites import vision_blocks
 from hiprobe.errors import BackboneError
 from tests.families.configs import FULL, full_config
@@ -297,7 +298,9 @@ def test_a_segment_at_full_size_has_as_many_visual_tokens_as_the_list_says(sugge
     family = find_family(config.model_type)(tmp_path, config)
     assert family.size() == (suggested.frame_size, suggested.frame_size)
     frames = np.zeros((8, *family.size(), 3), dtype=np.uint8)
-    tokens = int(family.prepare(frames, 0.25, PROMPT).visual.sum())
+    prepared = Preparer(family)(frames, 0.25, PROMPT)
+    assert isinstance(prepared, Raw) == (not isinstance(family, Generic))  # pixels are made on the device
+    tokens = int(prepared.visual.sum())
     # Qwen's frames are joined in pairs only as video.
     pairs = 2 if "Qwen" in suggested.family and family.way == "images" else 1
     assert tokens == suggested.tokens * pairs
