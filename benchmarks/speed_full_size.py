@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.full_size import full_size_folder
 from hiprobe.backbones import LoadOptions
+from hiprobe.backbones.base import FRAME_INTERVAL
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, decoder_blocks, load_checkpoint
 from hiprobe.backbones.sites import vision_blocks
 from hiprobe.features.batching import largest_batch
@@ -53,7 +54,7 @@ def naive(backbone: HuggingFaceBackbone, segments: np.ndarray, layer: int) -> np
     states = []
     for frames in segments:
         output = backbone.model.generate(
-            **backbone._inputs(backbone.prepare(frames[None], PROMPT)),
+            **backbone._inputs([backbone.family.prepare(frames, FRAME_INTERVAL, PROMPT)]),
             max_new_tokens=1,
             do_sample=False,
             output_hidden_states=True,
@@ -119,12 +120,12 @@ def measure(folder: Path, options: LoadOptions, load: Load) -> dict[str, Any]:
     segments = np.stack([video[half * i : half * i + load.frames] for i in range(load.segments)])
     blocks = [*decoder_blocks(cut.model), *vision_blocks(cut.model)]
     a, b = (torch.rand(load.product, load.product, device=device, dtype=dtype) for _ in range(2))
-    prepared = [item for frames in segments for item in cut.prepare(frames[None], PROMPT)]
 
-    def model_alone() -> None:
+    def by_processor() -> None:
         cut.frames.clear()
-        for start in range(0, len(prepared), load.batch):
-            cut.read(prepared[start : start + load.batch], [layer], "last")
+        for start in range(0, len(segments), load.batch):
+            part = segments[start : start + load.batch]
+            cut.read([cut.family.prepare(frames, FRAME_INTERVAL, PROMPT) for frames in part], [layer], "last")
 
     def run_compiled() -> np.ndarray:
         with compiled(blocks):
@@ -134,11 +135,11 @@ def measure(folder: Path, options: LoadOptions, load: Load) -> dict[str, Any]:
         "naive": lambda: naive(whole, segments, layer),
         "ours": lambda: ours(cut, segments, layer, load.batch),
         "ours_compiled": run_compiled,
-        "ours_without_preparing": model_alone,
+        "ours_prepared_by_processor": by_processor,
     }
     # The first run of each warms up, and shows that all compute the same.
     naive_states, our_states = ways["naive"](), ways["ours"]()
-    model_alone()
+    by_processor()
     torch.mm(a, b)
     largest = np.abs(naive_states).max()
     result: dict[str, Any] = {"difference": float(np.abs(our_states - naive_states).max() / largest)}
@@ -169,7 +170,7 @@ def measure(folder: Path, options: LoadOptions, load: Load) -> dict[str, Any]:
         "dtype": str(dtype).removeprefix("torch."),
         "layer": layer,
         "layers": whole.info.layers,
-        "tokens": prepared[0].visual.numel(),
+        "tokens": cut.prepare(segments[:1], PROMPT)[0].visual.numel(),
         "gflop_per_segment": flops / load.segments / 1e9,
         "machine_gflops": machine / 1e9,
     }

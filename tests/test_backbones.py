@@ -82,7 +82,7 @@ def test_hooks_are_removed_when_the_pass_fails(backbone: HuggingFaceBackbone) ->
 @torch.inference_mode()
 def test_poolings_agree_with_the_models_own_forward(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     model, width = backbone.model, backbone.info.width
-    prepared = backbone.prepare(frames, PROMPT)
+    prepared = [backbone.family.prepare(segment, 0.25, PROMPT) for segment in frames]
     inputs = {name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs}
     output = model(**inputs, output_hidden_states=True)
     places = inputs["input_ids"][0] == model.config.image_token_id

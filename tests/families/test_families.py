@@ -13,6 +13,7 @@ import torch
 
 import hiprobe.backbones.families
 from hiprobe.backbones import LoadOptions
+from hiprobe.backbones.base import FRAME_INTERVAL
 from hiprobe.backbones.catalogue import SUGGESTED
 from hiprobe.backbones.checking import check_checkpoint
 from hiprobe.backbones.families import Prepared, find_family
@@ -22,6 +23,7 @@ from hiprobe.backbones.families.internvl import InternVL
 from hiprobe.backbones.hooks import HeadReader
 from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
 from hiprobe.backbones.loading import load_config
+from hiprobe.backbones.preparing import Preparer, Raw
 from hiprobe.backbones.sites import vision_blocks
 from hiprobe.errors import BackboneError
 from tests.families.configs import FULL, full_config
@@ -67,10 +69,11 @@ def test_every_check_of_the_self_test_passes(name: str, folders: dict[str, Path]
 
 @torch.inference_mode()
 def test_hooks_equal_output_hidden_states(backbone: HuggingFaceBackbone) -> None:
-    prepared = backbone.prepare(pictures(backbone, 1), PROMPT)
-    output = backbone.model(**prepared[0].inputs, output_hidden_states=True, use_cache=False)
+    frames = pictures(backbone, 1)
+    inputs = backbone.family.prepare(frames[0], FRAME_INTERVAL, PROMPT).inputs
+    output = backbone.model(**inputs, output_hidden_states=True, use_cache=False)
     layers = range(1, backbone.info.layers)
-    states = backbone.read(prepared, layers, "last")[0]
+    states = backbone.read(backbone.prepare(frames, PROMPT), layers, "last")[0]
     for layer in layers:
         assert np.array_equal(states[layer - 1], output.hidden_states[layer][0, -1].numpy()), layer
 
@@ -178,6 +181,7 @@ def test_overlapping_segments_encode_common_frames_once_and_states_are_the_same(
     steps = sum(item.steps for item in backbone.prepare(frames, PROMPT))
     cached = not isinstance(backbone.family, Generic)
     assert backbone.frames.encoded - before == (steps * 8 // 12 if cached else 0)
+    monkeypatch.setattr(backbone, "_prepare", backbone.family.prepare)
     monkeypatch.setattr(backbone.family, "units", lambda prepared: None)
     alone = [backbone.hidden_states(frames[i : i + 1], PROMPT, layers, "visual") for i in range(3)]
     np.testing.assert_allclose(found, np.concatenate(alone), atol=1e-4)
@@ -187,13 +191,13 @@ def test_segments_of_different_lengths_in_tokens_are_read_one_by_one(
     backbone: HuggingFaceBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = pictures(backbone)
-    prepare = backbone.family.prepare
+    prepare = backbone._prepare
     longer = iter(["a few words more than", ""])
 
     def uneven(segment: np.ndarray, interval: float, prompt: str) -> Prepared:
         return prepare(segment, interval, f"{next(longer)}{prompt}")
 
-    monkeypatch.setattr(backbone.family, "prepare", uneven)
+    monkeypatch.setattr(backbone, "_prepare", uneven)
     found = backbone.hidden_states(frames, PROMPT, [2], "last")
     monkeypatch.undo()
     expected = backbone.hidden_states(frames[1:], PROMPT, [2], "last")
@@ -239,7 +243,7 @@ def test_inputs_equal_the_native_processors(name: str, loaded: dict[str, Hugging
         # The native SmolVLM processor enlarges frames and shrinks them again, which would only blur ours.
         **({"size": {"longest_edge": frames.shape[2]}} if name == "smolvlm" else {}),
     )
-    prepared = backbone.prepare(frames, PROMPT)[0].inputs
+    prepared = backbone._inputs(backbone.prepare(frames, PROMPT))
     assert torch.equal(prepared["input_ids"], torch.as_tensor(expected["input_ids"]))
     key = next(key for key in expected if key in ("pixel_values", "pixel_values_videos"))
     torch.testing.assert_close(prepared[key], expected[key], rtol=0, atol=1e-3)
@@ -294,7 +298,9 @@ def test_a_segment_at_full_size_has_as_many_visual_tokens_as_the_list_says(sugge
     family = find_family(config.model_type)(tmp_path, config)
     assert family.size() == (suggested.frame_size, suggested.frame_size)
     frames = np.zeros((8, *family.size(), 3), dtype=np.uint8)
-    tokens = int(family.prepare(frames, 0.25, PROMPT).visual.sum())
+    prepared = Preparer(family)(frames, 0.25, PROMPT)
+    assert isinstance(prepared, Raw) == (not isinstance(family, Generic))  # pixels are made on the device
+    tokens = int(prepared.visual.sum())
     # Qwen's frames are joined in pairs only as video.
     pairs = 2 if "Qwen" in suggested.family and family.way == "images" else 1
     assert tokens == suggested.tokens * pairs
@@ -332,13 +338,13 @@ def test_a_wrong_family_is_found_out(loaded: dict[str, HuggingFaceBackbone], mon
     from hiprobe.backbones.checking import _visual_tokens
 
     backbone = loaded["internvl"]
-    prepare = backbone.family.prepare
+    prepare = backbone._prepare
 
     def shifted(*given: Any) -> Prepared:
         prepared = prepare(*given)
         return replace(prepared, visual=prepared.visual.roll(1))
 
-    monkeypatch.setattr(backbone.family, "prepare", shifted)
+    monkeypatch.setattr(backbone, "_prepare", shifted)
     assert _visual_tokens(backbone, pictures(backbone)).passed is False
 
 
@@ -352,7 +358,7 @@ def test_a_template_of_another_family_is_refused() -> None:
 def test_sites_are_what_the_model_computes_there(backbone: HuggingFaceBackbone) -> None:
     frames = pictures(backbone)
     item = backbone.prepare(frames[:1], PROMPT)[0]
-    output = backbone.model(**item.inputs, output_hidden_states=True, use_cache=False)
+    output = backbone.model(**backbone._inputs([item]), output_hidden_states=True, use_cache=False)
     # Heads: mixed by the output projection they are what attention adds in the first block.
     heads = backbone.site_states(frames, PROMPT, "heads")
     block = backbone.model.get_decoder().layers[0]

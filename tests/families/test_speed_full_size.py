@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import preparing
 from benchmarks.speed_full_size import Load, measure
 from hiprobe.backbones import LoadOptions
 from tests.families.toys import write_toy
@@ -22,7 +23,7 @@ def test_all_ways_are_measured(
     result = measure(write_toy(name, tmp_path), LoadOptions(dtype="float32"), TINY)
     assert result["difference"] < 1e-4 and result["compiled_difference"] == 0
     assert (result["layer"], result["layers"]) == (2, 4) and result["gflop_per_segment"] > 0
-    for way in ("ours", "ours_compiled", "ours_without_preparing"):
+    for way in ("ours", "ours_compiled", "ours_prepared_by_processor"):
         assert len(result[way]["times_naive_by_round"]) == 2 and result[way]["share_of_machine"] > 0
     said = capsys.readouterr().out
     assert "| ours compiled |" in said and "| naive |" in said
@@ -38,3 +39,9 @@ def test_a_compiler_that_fails_is_told_in_its_row(
     result = measure(write_toy("internvl", tmp_path), LoadOptions(dtype="float32"), TINY)
     assert result["ours"]["times_naive"] > 0
     assert "| ours compiled | failed: RuntimeError: no compiler here | | |" in capsys.readouterr().out
+
+
+def test_preparing_is_measured_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparing, "ROUNDS", 1)
+    found = preparing.measure("OpenGVLab/InternVL3-8B-hf", tmp_path)
+    assert found.keys() == {"before", "after", "after, pixels elsewhere", "ratio"} and min(found.values()) > 0

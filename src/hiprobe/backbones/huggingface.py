@@ -29,14 +29,14 @@ from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import Family, Prepared, find_family
 from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
-from hiprobe.backbones.frames import FrameCache, frame_key
+from hiprobe.backbones.frames import FrameCache
 from hiprobe.backbones.hooks import HeadReader, LayerReader
 from hiprobe.backbones.loading import check_placing, complete_model, load_config, load_model
 from hiprobe.backbones.motion import departure
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.pooling import pool_layers, visual_states
+from hiprobe.backbones.preparing import Preparer, Raw, Steps, placed
 from hiprobe.backbones.sites import by_head, by_step, mean_and_change, mean_and_motion, vision_blocks
-from hiprobe.backbones.transfer import to_device
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -75,7 +75,7 @@ class HuggingFaceBackbone:
     ) -> None:
         # Any: transformers' annotations cover neither its models' parts nor what they take.
         self._model: Any = model.eval().requires_grad_(False)
-        self._family = family
+        self._family, self._prepare = family, Preparer(family)
         self._info = info
         decoder_blocks(model)  # what cannot be probed is told at once
         self._whole, self._grow = whole, grow
@@ -237,7 +237,7 @@ class HuggingFaceBackbone:
             seconds = [frames.shape[1] * FRAME_INTERVAL] * len(frames)
         prepared = [
             # A K-th of 1.9999999999999998 s must not be taken for less than a K-th of 2 s.
-            self._family.prepare(segment, round(length / len(segment), 6), prompt)
+            self._prepare(segment, round(length / len(segment), 6), prompt)
             for segment, length in zip(frames, seconds, strict=True)
         ]
         tokens, steps = int(prepared[0].visual.sum()), prepared[0].steps
@@ -284,16 +284,14 @@ class HuggingFaceBackbone:
 
     def _encoded(self, prepared: Sequence[Prepared]) -> dict[str, Any]:
         """Return the inputs of segments, with pixels encoded where each step of time is encoded by itself."""
-        found = [self._family.units(item) for item in prepared]
-        units = [unit for parts in found if parts is not None for unit in parts]
-        if not units:
+        steps = Steps(self._family, prepared)
+        if not steps.keys:
             return self._inputs(prepared)
 
         def encode(places: list[int]) -> Features:
-            return self._family.encode(self._model, [self._placed(units[place]) for place in places])
+            return self._family.encode(self._model, steps.units(places, *self._place))
 
-        keys = [frame_key(value.numpy() for value in unit.values()) for unit in units]
-        features = self.frames.features(keys, encode)
+        features = self.frames.features(steps.keys, encode)
         return self._inputs(prepared, pixels=False) | {
             "mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}
         }
@@ -301,15 +299,13 @@ class HuggingFaceBackbone:
     def _inputs(self, prepared: Sequence[Prepared], pixels: bool = True) -> dict[str, torch.Tensor]:
         """Concatenate the inputs of segments, without their pixels where these are encoded already."""
         names = [name for name in prepared[0].inputs if pixels or not name.startswith("pixel_")]
-        return self._placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in names})
+        inputs = placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in names}, *self._place)
+        raw = [item.pixel_inputs(*self._place) for item in prepared if pixels and isinstance(item, Raw)]
+        return inputs | {name: torch.cat([more[name] for more in raw]) for name in (raw[0] if raw else ())}
 
-    def _placed(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return inputs on the model's device, pixels in its type."""
-        device, dtype = self._model.device, self._model.dtype
-        return {
-            name: to_device(value, device, dtype if name.startswith("pixel_values") else None)
-            for name, value in inputs.items()
-        }
+    @property
+    def _place(self) -> tuple[torch.device, torch.dtype]:
+        return self._model.device, self._model.dtype
 
 
 def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:

@@ -123,6 +123,27 @@ class Family(ABC):
         """
         return None
 
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor | None:
+        """Put what stands for the pixels of steps of time into the order in which :meth:`prepare` gives pixel values.
+
+        For families whose pixel values depend on the value and channel of a pixel alone, and whose other inputs depend
+        on the number of frames, interval and prompt alone. Where this and :meth:`units` are given, pixel values are
+        made on the model's device, and of new steps alone. :meth:`prepare` is run once for each number, interval and
+        prompt, on noise, which also shows whether all of this holds; where it does not, and by default, it prepares
+        every segment.
+
+        Parameters
+        ----------
+        pixels : Tensor of shape (n, F, 3, H, W)
+            Of any type, on any device: the F frames of each of n steps; the last repeated if K does not come out even.
+
+        Returns
+        -------
+        Tensor, optional
+            Of any shape; of n steps one after the other.
+        """
+        return None
+
     def encode(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Features:
         """Encode steps of time, one or more, with the model: each of the features is (steps, tokens, width)."""
         return {"tokens": torch.stack(tuple(self.run_encoder(model, units).pooler_output))}

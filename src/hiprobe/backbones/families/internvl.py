@@ -36,3 +36,7 @@ class InternVL(Family):
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
         """See :meth:`Family.units`: a tile is encoded by itself."""
         return divided(prepared.inputs, ["pixel_values"], prepared.steps)
+
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Family.layout`: as they are."""
+        return pixels

@@ -49,6 +49,10 @@ class LlavaOnevision(Family):
         """See :meth:`Family.units`: a frame is encoded by itself, as a video of one."""
         return divided(prepared.inputs, ["pixel_values_videos"], prepared.steps)
 
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Family.layout`: as they are."""
+        return pixels
+
     def encoded(self, features: Features, segments: int) -> Any:
         """See :meth:`Family.encoded`: the newline at the end of each frame's tokens is left out but for the last's."""
         tokens = features["tokens"].unflatten(0, (segments, -1))

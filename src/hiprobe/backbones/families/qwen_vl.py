@@ -65,6 +65,16 @@ class Qwen25VL(Family):
         one = torch.cat([torch.ones(1, 1, dtype=torch.long), prepared.inputs[grid][:1, 1:]], dim=1)
         return [{pixels: part, grid: one} for part in rows]
 
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Family.layout`: patches, those that are merged one after the other; a frame alone stands twice."""
+        vision = self.config.vision_config
+        count, merged, patch = vision.temporal_patch_size, vision.spatial_merge_size, vision.patch_size
+        if pixels.shape[1] < count:
+            pixels = torch.cat([pixels, pixels[:, -1:].expand(-1, count - pixels.shape[1], -1, -1, -1)], dim=1)
+        cells = pixels.unflatten(4, (-1, merged, patch)).unflatten(3, (-1, merged, patch))
+        # (n, frames, channels, rows, merged, patch, columns, merged, patch)
+        return cells.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+
     def encoded(self, features: Features, segments: int) -> Any:
         """See :meth:`Family.encoded`."""
         return BaseModelOutputWithPooling(pooler_output=features["tokens"].unbind())  # type: ignore[arg-type]

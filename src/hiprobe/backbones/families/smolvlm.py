@@ -60,6 +60,10 @@ class SmolVLM(Family):
         """See :meth:`Family.units`: an image is encoded by itself."""
         return divided(prepared.inputs, ["pixel_values", "pixel_attention_mask"], prepared.steps)
 
+    def layout(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Family.layout`: as they are."""
+        return pixels
+
     def build_template(self, folder: Path) -> str:
         """See :meth:`Family.build_template`: checkpoints' own know no video, so the library takes this one."""
         return native.DEFAULT_CHAT_TEMPLATE
