@@ -246,12 +246,12 @@ def test_prompts_and_sampling_read_the_videos_anew_each_time(
     backbone = FakeBackbone()
     reader = Reader(backbone, FeatureStore(folder / "others"))
     sampled = run("sampling", [manifest], reader)
-    # Frames of a second of video that are encoded: half of K are new in each segment, and one of one.
+    # Of 8 s, 7 or 3 segments: K frames of the first are encoded, and of each further one half of them, or one of one.
     assert [(row[0], *row[-2:]) for row in sampled.tables[0].rows] == [
-        ("K = 8, 2 s", 4.0, 1.0),
-        ("K = 1, 2 s", 1.0, 1.0),
-        ("K = 1, 4 s", 0.5, 0.5),
-        ("K = 8, 4 s", 2.0, 0.5),
+        ("K = 8, 2 s", 32 / 8, 7 / 8),
+        ("K = 1, 2 s", 7 / 8, 7 / 8),
+        ("K = 1, 4 s", 3 / 8, 3 / 8),
+        ("K = 8, 4 s", 16 / 8, 3 / 8),
     ]
     assert [line.name for line in sampled.plots[0].lines] == ["K = 1", "K = 8"]
     assert sampled.plots[1].lines[1].low == (4.0, 2.0)

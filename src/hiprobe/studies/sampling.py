@@ -24,16 +24,17 @@ def sampling(manifest: Manifest, reader: Reader, settings: StudySettings) -> Stu
     default = (standard.frames, standard.length)
     found: dict[tuple[int, float], Measured] = {}
     cost: dict[tuple[int, float], float] = {}
+    segments: dict[tuple[int, float], float] = {}
     # The default first: what every other is compared with.
     for cell in sorted(((k, s) for k in FRAMES for s in LENGTHS), key=lambda cell: cell != default):
         frames, length = cell
         corpus = reader.read(manifest, Sampling(length, length / 2, frames))
         name = f"K = {frames}, {length:g} s"
         found[cell] = measure(corpus, name, lambda seed: at_layer(by_dlsp, seed), settings)
-        cost[cell] = _frames_per_second(corpus)
+        cost[cell], segments[cell] = _frames_per_second(corpus), 1 / corpus.seconds_per_segment
     more: dict[str, Sequence[Cell]] = {
         "frames encoded, at most, a second": list(cost.values()),
-        "segments a second": [2 / length for _, length in found],
+        "segments a second": list(segments.values()),
     }
     table, _ = comparison("Sampling", list(found.values()), found[default], more)
     notes = (
@@ -45,12 +46,11 @@ def sampling(manifest: Manifest, reader: Reader, settings: StudySettings) -> Stu
 
 
 def _frames_per_second(corpus: Corpus) -> float:
-    spec = corpus.features[0].spec.sampling
-    seconds = sum(item.video.duration for item in corpus.features)
-    there = sum(item.video.n_frames for item in corpus.features) / seconds
+    frames = corpus.features[0].spec.sampling.frames
     # Where the halves of a segment hold whole frames, the next segment finds those of the second half again.
-    shared = spec.frames / 2 if spec.frames % 2 == 0 else spec.frames
-    return min(there, shared / spec.stride)
+    new = frames // 2 if frames % 2 == 0 else frames
+    encoded = [min(item.video.n_frames, frames + (len(item.states) - 1) * new) for item in corpus.features]
+    return sum(encoded) / sum(item.video.duration for item in corpus.features)
 
 
 def _matrix(found: Grid) -> Plot:
