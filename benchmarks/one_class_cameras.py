@@ -29,7 +29,7 @@ from hiprobe.probing import KINDS, fit_models, token_scorer, view_values
 from hiprobe.probing.oneclass import TokenModel, view_tokens
 from hiprobe.video import Segment
 from hiprobe.video.segments import sample_times
-from tools.scenes.places import draw_place
+from tools.scenes.clips import draw_clip
 from tools.scenes.raster import Renderer
 from tools.scenes.seen import draw_seen
 from tools.scenes.sensor import expose
@@ -42,12 +42,11 @@ TOKENS_A_CLIP = 640
 
 
 def cameras(count: int) -> Iterator[int]:
-    """Yield the first cameras that stand still outdoors by day and whose place suits every kind of event."""
+    """Yield the first cameras that stand still, outdoors and by day."""
     number = FIRST_CAMERA
     while count:
-        # Of the generator's own randomness, the stream that draws the place.
-        place, _ = draw_place(np.random.default_rng([number, 71, 1, 0]))
-        if not place.indoors and not place.night and place.kind != "road":
+        facts = draw_clip(FIRST_CLIP, None, number).facts
+        if not (facts.indoors or facts.night or facts.moving_camera):
             yield number
             count -= 1
         number += 1
