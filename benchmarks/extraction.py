@@ -30,15 +30,15 @@ class Remembering:
     ----------
     backbone : EmbeddedBackbone
         Whose states are read.
-    telling : bool
+    with_slots : bool
         Whether the language model is given what it is given when it generates text.
     """
 
-    def __init__(self, backbone: Any, telling: bool = False) -> None:
+    def __init__(self, backbone: Any, with_slots: bool = False) -> None:
         self._backbone = backbone
-        self._tokens = backbone.telling_tokens if telling else backbone.visual_tokens
-        fingerprint = hashlib.sha256(f"telling {backbone.info.fingerprint}".encode()).hexdigest()
-        self.info = replace(backbone.info, fingerprint=fingerprint) if telling else backbone.info
+        self._tokens = backbone.tokens_with_slots if with_slots else backbone.visual_tokens
+        fingerprint = hashlib.sha256(f"with_slots {backbone.info.fingerprint}".encode()).hexdigest()
+        self.info = replace(backbone.info, fingerprint=fingerprint) if with_slots else backbone.info
         self._read: dict[str, dict[Pooling, NDArray[np.float32]]] = {}
 
     def __getattr__(self, name: str) -> Any:

@@ -41,7 +41,7 @@ class Drawn:
     """Visual tokens of n clips, in batches, to read and to tell from, with the clips' events and people."""
 
     tokens: list[VisualTokens]
-    telling: list[VisualTokens]
+    with_slots: list[VisualTokens]
     events: list[str | None]
     people: list[int]
 
@@ -53,8 +53,8 @@ def draw(backbone: Any, seed: int, abnormal: int, normal: int, work: Path) -> Dr
     wanted += [None] * normal
     frames, people = _pictures(seed, wanted, backbone.info.frame_size, work)
     tokens = [visual_tokens(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
-    telling = [telling_tokens(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
-    return Drawn(tokens, telling, wanted, people)
+    with_slots = [tokens_with_slots(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+    return Drawn(tokens, with_slots, wanted, people)
 
 
 def _pictures(
@@ -82,15 +82,15 @@ def visual_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
 
 
 @torch.inference_mode()
-def telling_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
+def tokens_with_slots(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
     """Visual tokens of frames (B, K, H, W, 3), as text is generated from them."""
-    return backbone.telling_tokens(frames)
+    return backbone.tokens_with_slots(frames)
 
 
 def measure_text(backbone: Any, clips: Drawn) -> dict[str, Any]:
     """Print the tables of what is named and counted; returns the numbers."""
-    texts = generate_all(backbone, clips.telling, EXPLAIN_PROMPT)
-    counts = [_count(text) for text in generate_all(backbone, clips.telling, COUNT_PROMPT)]
+    texts = generate_all(backbone, clips.with_slots, EXPLAIN_PROMPT)
+    counts = [_count(text) for text in generate_all(backbone, clips.with_slots, COUNT_PROMPT)]
     named = [named_events(text) for text in texts]
     abnormal = [i for i, event in enumerate(clips.events) if event]
     normal = [i for i, event in enumerate(clips.events) if not event]
@@ -152,7 +152,7 @@ def measure_probing(backbone: Any, calibration: Drawn, test: Drawn) -> dict[str,
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for given, fitting_tokens, test_tokens in (
         ("the streams", calibration.tokens, test.tokens),
-        ("the streams and the slots", calibration.telling, test.telling),
+        ("the streams and the slots", calibration.with_slots, test.with_slots),
     ):
         fittings, tests = states_of(backbone, fitting_tokens), states_of(backbone, test_tokens)
         for pooling in POOLED:

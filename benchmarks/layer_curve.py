@@ -35,7 +35,7 @@ def measure_layer_curve(splits: dict[str, list[LabelledVideo]], backbone: Any, w
     poolings: tuple[Pooling, ...] = ("last", "visual")
     readers: dict[str, Any] = {"untrained": Remembering(backbone)}
     if TRAINED:
-        readers["trained"] = Remembering(backbone, telling=True)
+        readers["trained"] = Remembering(backbone, with_slots=True)
     for title, reader in readers.items():
         for pooling in poolings:
             features = hidden_states(videos, reader, work, pooling)

@@ -51,7 +51,7 @@ def main() -> None:
     found = evaluate_manifest(tests, probe, backbone, ious=(IOU,), store=store, report=report)
     stats, (events,) = probe.calibration, found.events
     compared = ", ".join(f"{at}: {auc:.3f}" for at, auc in zip(stats.layers, stats.layer_auc, strict=True))
-    print("\n| kind | layer | AUC of made-up anomalies | pooled AUC | pooled AP | events found, of them true |")
+    print("\n| kind | layer | AUC of pseudo-anomalies | pooled AUC | pooled AP | events found, of them true |")
     print("| --- | --- | --- | --- | --- | --- |")
     print(
         f"| {options.kind} | {probe.layer} | {compared or 'not asked'} | {found.pooled_auc:.3f} "

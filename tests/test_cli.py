@@ -91,8 +91,8 @@ def test_detect_writes_clips_and_overlay(folder: Path, probe: Path, run, tmp_pat
 
 def test_a_backbone_without_places_says_so_before_it_reads(folder: Path, probe: Path, run, tmp_path: Path) -> None:
     code, out, err = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "--overlay", tmp_path / "o")
-    assert code == 2 and "pass --no-heat" in err and "segments" not in out
-    code, _, _ = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "--overlay", tmp_path, "--no-heat")
+    assert code == 2 and "pass --no-map" in err and "segments" not in out
+    code, _, _ = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path, "--overlay", tmp_path, "--no-map")
     assert code == 0 and (tmp_path / "unseen-overlay.mp4").exists()
 
 
@@ -325,7 +325,7 @@ def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     assert any("trained on generated scenes" in warning for warning in body["warnings"])
     assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("<img ") == 4 * len(found) and page.count("Heat map of the peak") >= len(found)
+    assert page.count("<img ") == 4 * len(found) and page.count("Anomaly map of the peak") >= len(found)
     assert "Most like, among the calibration clips" in page
 
 

@@ -257,7 +257,7 @@ def test_overlapping_segments_give_the_same_states_for_half_the_frames(
 @pytest.mark.real
 def test_probes_read_the_streams_alone_and_text_comes_of_the_slots_too(real: EmbeddedBackbone) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (1, 8, *real.info.frame_size, 3), dtype=np.uint8)
-    read, told = real.visual_tokens(frames), real.telling_tokens(frames)
+    read, told = real.visual_tokens(frames), real.tokens_with_slots(frames)
     slots = len(real._model.config.slots)
     assert slots == 8 and told.embeddings.shape[1] == read.embeddings.shape[1] + slots == 56
     offsets = real._model.model.multi_modal_projector.places[:48]

@@ -19,7 +19,7 @@ import pytest
 from hiprobe.backbones.memory import PeakMemory
 from hiprobe.errors import BackboneError
 from hiprobe.features import Features, FeatureSpec, FeatureStore, extract, extract_all, extract_each
-from hiprobe.features.background import Ahead
+from hiprobe.features.background import Prefetch
 from hiprobe.features.batching import Batches
 from hiprobe.video import Sampling
 from hiprobe.video.container import FileVideo
@@ -165,7 +165,7 @@ def test_running_ahead_stops_at_its_limit() -> None:
             made.append(number)
             yield number
 
-    with Ahead(numbers, 3) as items:
+    with Prefetch(numbers, 3) as items:
         assert next(items) == 0
         deadline = time.monotonic() + 5
         while len(made) < 5 and time.monotonic() < deadline:
@@ -181,7 +181,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         yield 2
         raise ValueError("broken")
 
-    with Ahead(items, 10) as taken:
+    with Prefetch(items, 10) as taken:
         assert [next(taken), next(taken)] == [1, 2]
         with pytest.raises(ValueError, match="broken"):
             next(taken)

@@ -78,7 +78,7 @@ def test_derived_properties(folder: Path) -> None:
     manifest = load_manifest(source)
     assert manifest.groups == ("g", str(folder / "frames"))
     assert [video.is_abnormal for video in manifest.videos] == [False, True, True]
-    assert [video.clip_level for video in manifest.videos] == [False, False, True]
+    assert [video.video_level for video in manifest.videos] == [False, False, True]
 
 
 def test_quoted_paths_and_their_line_numbers(folder: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_folder_is_labelled_by_its_subfolders(tmp_path: Path) -> None:
         ("normal/b.MP4", "normal"),
     ]
     assert manifest.groups == tuple(str(video.path) for video in manifest.videos)
-    assert manifest.videos[0].clip_level and not manifest.videos[2].clip_level
+    assert manifest.videos[0].video_level and not manifest.videos[2].video_level
 
 
 @pytest.mark.parametrize(

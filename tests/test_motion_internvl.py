@@ -17,7 +17,7 @@ def test_motion_streams_follow_their_definition() -> None:
     pixels = torch.randn(2, 3, 3, 32, 32)
     with torch.inference_mode():
         streams = model.model.streams(model.model.block_features(pixels))
-        segment = model.model.get_segment_tokens(pixels, telling=True)
+        segment = model.model.get_segment_tokens(pixels, with_slots=True)
         read = model.model.get_segment_tokens(pixels)
         hidden = model.model.vision_tower(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states
         one = model.model.get_segment_tokens(pixels[:, :1])
@@ -82,8 +82,8 @@ def test_the_projector_is_linear_maps_then_a_token_per_slot() -> None:
         ]
         slots = torch.stack(said, dim=1) + projector.state(observed.states)
         expected = torch.cat([*mapped, slots], dim=1) + projector.places
-        torch.testing.assert_close(projector(streams, features, telling=True), expected)
-        torch.testing.assert_close(projector(streams, features, telling=False), torch.cat(mapped, dim=1))
+        torch.testing.assert_close(projector(streams, features, with_slots=True), expected)
+        torch.testing.assert_close(projector(streams, features, with_slots=False), torch.cat(mapped, dim=1))
 
 
 @torch.inference_mode()

@@ -22,7 +22,7 @@ from hiprobe.pipeline.pasting import paste
 from hiprobe.pipeline.tokens import sampled_views, sampling_reading
 from hiprobe.probing import (
     Gaussian,
-    Neighbours,
+    MemoryBank,
     OneClassProbe,
     Probe,
     TokenScorer,
@@ -59,19 +59,19 @@ def test_a_gaussian_bears_features_that_never_vary() -> None:
 
 def test_neighbours_are_the_nearest_kept_tokens() -> None:
     normal, seen = tokens(30), tokens(7)
-    np.testing.assert_allclose(Neighbours.fit(normal).distances(seen), cdist(seen, normal).min(1), rtol=1e-4)
+    np.testing.assert_allclose(MemoryBank.fit(normal).distances(seen), cdist(seen, normal).min(1), rtol=1e-4)
 
 
 def test_a_bank_covers_rare_tokens_that_a_random_choice_would_miss() -> None:
     common, rare = tokens(3000), np.full((1, 5), 80.0, np.float32)
-    bank = Neighbours.fit(np.concatenate([common, rare]), size=50)
+    bank = MemoryBank.fit(np.concatenate([common, rare]), size=50)
     assert bank.bank.shape == (50, 5)
     assert bank.distances(rare)[0] == pytest.approx(0, abs=1e-2)
 
 
 @pytest.mark.parametrize("bad", [np.ones((1, 3)), np.ones(4), np.array([[1.0, np.nan], [0.0, 1.0]])])
 def test_tokens_that_cannot_be_fitted_are_refused(bad: np.ndarray) -> None:
-    for model in (Gaussian, Neighbours):
+    for model in (Gaussian, MemoryBank):
         with pytest.raises(CalibrationError, match=r"shape|NaN"):
             model.fit(bad)
 

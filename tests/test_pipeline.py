@@ -16,7 +16,7 @@ from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.features import FeatureStore
 from hiprobe.localize import LocalizeSettings, adaptive_threshold
 from hiprobe.pipeline import FitResult, detect, evaluate_manifest, fit
-from hiprobe.pipeline.fit import CLIP_LEVEL_NOTE, KEPT_NOTE
+from hiprobe.pipeline.fit import KEPT_NOTE, VIDEO_LEVEL_NOTE
 from hiprobe.probing import Probe
 from hiprobe.report import EventCsv, detection_json, result_path
 from hiprobe.video import Sampling
@@ -53,7 +53,7 @@ def test_fit_finds_the_layer_and_describes_the_calibration_set(fitted: FitResult
         ("flash",),
     )
     assert probe.calibration.cv_auc > 0.95
-    assert not probe.calibration.clip_level
+    assert not probe.calibration.video_level
     assert 0 < probe.calibrated_threshold < 1
 
 
@@ -188,7 +188,7 @@ def test_video_level_labels_are_said_to_be_so(folder: Path) -> None:
     labels = folder / "clips.csv"
     labels.write_text("\n".join(rows) + "\n")
     calibration = fit(labels, FakeBackbone()).probe.calibration
-    assert calibration.clip_level and calibration.notes == (CLIP_LEVEL_NOTE,)
+    assert calibration.video_level and calibration.notes == (VIDEO_LEVEL_NOTE,)
     assert calibration.n_abnormal == 9
 
 

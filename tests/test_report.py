@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from hiprobe.errors import UsageError
-from hiprobe.explain import HeatMap
+from hiprobe.explain import AnomalyMap
 from hiprobe.probing import CalibrationSegment
 from hiprobe.report import HtmlReport, detection_json, read_json, write_json, write_report
 from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
@@ -129,9 +129,14 @@ def test_stills_show_start_peak_and_end(video: Path) -> None:
 def test_where_an_event_is_shown_beside_its_peak(video: Path, tmp_path: Path) -> None:
     left_hot = np.zeros((1, 1, 8), np.float32)
     left_hot[..., 0] = 1.0
-    found = replace(detection(video, [(2.0, 4.0), (10.0, 20.0)]), heat=HeatMap(np.array([3.0]), left_hot))
+    found = replace(detection(video, [(2.0, 4.0), (10.0, 20.0)]), anomaly_map=AnomalyMap(np.array([3.0]), left_hot))
     first, second = (event.stills for event in view(found, None).events)
-    assert [still.caption for still in first] == ["Start 0:02.0", "Peak 0:03.0", "Heat map of the peak", "End 0:04.0"]
+    assert [still.caption for still in first] == [
+        "Start 0:02.0",
+        "Peak 0:03.0",
+        "Anomaly map of the peak",
+        "End 0:04.0",
+    ]
     assert len(second) == 3  # no map is near its peak
     plain, hot = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(still.source.partition(",")[2]))).convert("RGB"), float)
@@ -140,7 +145,7 @@ def test_where_an_event_is_shown_beside_its_peak(video: Path, tmp_path: Path) ->
     redder = (hot[..., 0] - hot[..., 2] - plain[..., 0] + plain[..., 2]).mean(axis=0)
     assert redder[:20].mean() > 20 and abs(redder[40:]).max() < 10
     write_json(found, tmp_path / "a.json")
-    assert read_json(tmp_path / "a.json") == replace(found, heat=None)
+    assert read_json(tmp_path / "a.json") == replace(found, anomaly_map=None)
 
 
 def test_stills_of_large_videos_are_small(tmp_path: Path) -> None:

@@ -109,9 +109,9 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
 
         # See where in the picture it is.
         page.keyboard.press("h")
-        page.wait_for_function("document.querySelector('img.heat')?.naturalHeight > 0")
-        page.get_by_role("button", name="Heat map").click()
-        page.locator("img.heat").wait_for(state="detached")
+        page.wait_for_function("document.querySelector('img.map')?.naturalHeight > 0")
+        page.get_by_role("button", name="Anomaly map").click()
+        page.locator("img.map").wait_for(state="detached")
 
         # Reject the event by its key; in a field, the same key is a letter.
         page.get_by_role("heading", level=1).click()

@@ -1,4 +1,4 @@
-"""What comes of results: heat maps and exports."""
+"""What comes of results: anomaly maps and exports."""
 
 from __future__ import annotations
 
@@ -42,33 +42,33 @@ def service(folder: Path) -> Iterator[Service]:
 
 def test_a_job_finds_where_its_events_are(service: Service) -> None:
     (flash,) = detected(service, "flash.mp4")
-    heat = service.results.heat(flash)
-    assert service.results.has_heat(flash) and heat.maps.shape[1:] == (3, 4)
+    anomaly_map = service.results.anomaly_map(flash)
+    assert service.results.has_anomaly_map(flash) and anomaly_map.maps.shape[1:] == (3, 4)
     (event,) = service.results.get(flash).events
-    assert heat.at((event.event.start + event.event.end) / 2) is not None and heat.at(2.0) is None
+    assert anomaly_map.at((event.event.start + event.event.end) / 2) is not None and anomaly_map.at(2.0) is None
 
 
 def test_a_backbone_that_tells_no_places_apart_detects_all_the_same(folder: Path) -> None:
     with opened(folder, FakeBackbone()) as service:
         (flash,) = detected(service, "flash.mp4")
-        assert service.results.get(flash).segments and not service.results.has_heat(flash)
-        with pytest.raises(NotFoundError, match="no heat map"):
-            service.results.heat(flash)
+        assert service.results.get(flash).segments and not service.results.has_anomaly_map(flash)
+        with pytest.raises(NotFoundError, match="no anomaly map"):
+            service.results.anomaly_map(flash)
 
 
-def test_heat_is_a_picture_to_lay_over_the_video(service: Service) -> None:
+def test_the_map_is_a_picture_to_lay_over_the_video(service: Service) -> None:
     web, (number,) = client(service), detected(service, "flash.mp4")
-    heat, opacities = service.results.heat(number), []
-    for time in (heat.times[heat.maps.max((1, 2)).argmax()], 2):
-        answer = web.get(f"{API}/videos/{number}/heat?time={time}")
+    anomaly_map, opacities = service.results.anomaly_map(number), []
+    for time in (anomaly_map.times[anomaly_map.maps.max((1, 2)).argmax()], 2):
+        answer = web.get(f"{API}/videos/{number}/anomaly-map?time={time}")
         assert answer.headers["content-type"] == "image/png"
         picture = Image.open(io.BytesIO(answer.content))
         assert picture.mode == "RGBA" and picture.width / picture.height == pytest.approx(80 / 48, rel=0.01)
         opacities.append(np.asarray(picture)[..., 3].max())
     assert opacities[0] > 100 and opacities[1] == 0
-    assert web.get(f"{API}/videos/{number}/heat?time=nan").status_code == 422
+    assert web.get(f"{API}/videos/{number}/anomaly-map?time=nan").status_code == 422
     calm = service.library.add("calm.mp4").id
-    assert web.get(f"{API}/videos/{calm}/heat?time=2").status_code == 404
+    assert web.get(f"{API}/videos/{calm}/anomaly-map?time=2").status_code == 404
 
 
 def test_exports_hold_what_was_found(service: Service, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiprobe.errors import OutputError, UsageError, VideoError
-from hiprobe.explain import HeatMap
+from hiprobe.explain import AnomalyMap
 from hiprobe.localize import Event, LocalizeSettings
 from hiprobe.pipeline import DetectedEvent, Detection, SegmentScore
 from hiprobe.pipeline.detect import Provenance, Timings
@@ -153,20 +153,22 @@ def test_nothing_is_left_of_a_clip_that_fails(tmp_path: Path) -> None:
         write_clip(open_video(whole), 0, 1, tmp_path / "file" / "clip.mp4")
 
 
-def detection(path: Path, heat: HeatMap | None = None, fps: float | None = None) -> Detection:
+def detection(path: Path, anomaly_map: AnomalyMap | None = None, fps: float | None = None) -> Detection:
     video = open_video(path, fps=fps)
     event = Event(0.8, 1.2, 1.0, 0.9, 0.8)
     segments = tuple(SegmentScore(i / 4, i / 4 + 0.25, 0.5, 0.1 * i) for i in range(8))
     provenance = Provenance("", "", "", "", Sampling(), 1, "last", LocalizeSettings(), "", "")
-    return Detection(video.info, segments, 0.4, (DetectedEvent(event, None),), provenance, Timings(0.0, 0.0), (), heat)
+    return Detection(
+        video.info, segments, 0.4, (DetectedEvent(event, None),), provenance, Timings(0.0, 0.0), (), anomaly_map
+    )
 
 
-def test_the_overlay_shows_every_frame_with_heat_and_marks_in_the_event(tmp_path: Path) -> None:
+def test_the_overlay_shows_every_frame_with_map_and_marks_in_the_event(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mp4", 50, audio=2.0, images=[np.full((96, 160, 3), 60, np.uint8)] * 50,
                          size=(96, 160))  # fmt: skip
     maps = np.zeros((1, 2, 2), np.float32)
     maps[0, 0, 0] = 1
-    write_overlay(detection(source, HeatMap(np.array([1.0]), maps)), tmp_path / "out" / "overlay.mp4")
+    write_overlay(detection(source, AnomalyMap(np.array([1.0]), maps)), tmp_path / "out" / "overlay.mp4")
     frames = list(open_video(tmp_path / "out" / "overlay.mp4").frames())
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(50) / 25, atol=1e-4)
     before, during = frames[5].image.astype(int), frames[25].image.astype(int)

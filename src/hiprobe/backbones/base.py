@@ -207,7 +207,7 @@ class PlacedStates:
 
 @runtime_checkable
 class PlacedBackbone(Backbone, Protocol):
-    """A backbone that also gives the states of visual tokens by their place in the picture, for heat maps."""
+    """A backbone that also gives the states of visual tokens by their place in the picture, for anomaly maps."""
 
     def placed_states(
         self,
@@ -284,7 +284,7 @@ def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> 
     if rows * columns != tokens or rows * width != columns * height:
         raise UsageError(
             f"The {info.name} backbone: {tokens} visual tokens a frame of {width}x{height} pixels make no even grid, "
-            "so it cannot be told where each lies; pass --no-heat."
+            "so it cannot be told where each lies; pass --no-map."
         )
     return rows, columns
 

@@ -92,7 +92,7 @@ class Deferred:
     ) -> PlacedStates:
         """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`; UsageError if the backbone gives none."""
         if not isinstance(self.loaded, PlacedBackbone):
-            raise UsageError(f"The {self.info.name} backbone does not tell places apart; no heat map can be drawn.")
+            raise UsageError(f"The {self.info.name} backbone does not tell places apart; no anomaly map can be drawn.")
         return self.loaded.placed_states(frames, prompt, layer, pooling, seconds)
 
     def site_states(

@@ -27,14 +27,14 @@ def detect(
     model: options.Model = "embedded",
     loading: options.Loading = options.LOADING,
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
-    heat: Annotated[
+    anomaly_map: Annotated[
         bool | None,
-        typer.Option("--heat/--no-heat", help="Find where in the picture events are.", show_default="with --overlay"),
+        typer.Option("--map/--no-map", help="Find where in the picture events are.", show_default="with --overlay"),
     ] = None,
     clips: Annotated[Path | None, typer.Option(help="Folder for a clip of each event, MP4.")] = None,
     margin: Annotated[float, typer.Option(help="Seconds that a clip shows before and after its event.")] = 2.0,
     overlay: Annotated[
-        Path | None, typer.Option(help="Folder for each video with scores, events and heat map drawn in, MP4.")
+        Path | None, typer.Option(help="Folder for each video with scores, events and anomaly map drawn in, MP4.")
     ] = None,
     sigma: options.Sigma = None,
     threshold: options.Threshold = None,
@@ -90,7 +90,7 @@ def detect(
         events.add(detection)
         if page:
             html.add(detection)
-        results.append(replace(detection, heat=None))  # maps of many videos are large
+        results.append(replace(detection, anomaly_map=None))  # maps of many videos are large
         try:
             if clips:
                 write_event_clips(detection, clips, path.stem, margin, rate)
@@ -106,7 +106,7 @@ def detect(
             backbone,
             done=keep,
             explain=explain,
-            heat=overlay is not None if heat is None else heat,
+            anomaly_map=overlay is not None if anomaly_map is None else anomaly_map,
             localize=settings,
             store=options.feature_store(features),
             fps=fps,

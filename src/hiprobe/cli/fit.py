@@ -189,7 +189,7 @@ def normal_summary(printer: Printer, result: FitNormalResult) -> None:
     told = zip(stats.layers, stats.layer_auc, strict=True)
     printer.line(
         f"layer {probe.layer} of the {probe.site}"
-        + "".join(f"; AUC of made-up anomalies at layer {layer}: {auc:.3f}" for layer, auc in told)
+        + "".join(f"; AUC of pseudo-anomalies at layer {layer}: {auc:.3f}" for layer, auc in told)
     )
     printer.line(
         f"threshold {probe.calibrated_threshold:.3f}: {stats.events} events on these videos, held out; "

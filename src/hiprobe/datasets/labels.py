@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import ManifestError, UsageError
-from hiprobe.localize.arrays import merge_intervals
+from hiprobe.localize.curves import merge_intervals
 
 NORMAL = "normal"
 """The label of a normal video; any other string is a kind of anomaly."""
@@ -58,7 +58,7 @@ class LabelledVideo:
         return self.label != NORMAL
 
     @property
-    def clip_level(self) -> bool:
+    def video_level(self) -> bool:
         """Whether all that is known is that the video is abnormal, not when."""
         return self.is_abnormal and not self.intervals
 

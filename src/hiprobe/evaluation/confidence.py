@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import UsageError
 from hiprobe.evaluation.events import count_false_alarms, count_matches, normal_seconds, predicted_events
 from hiprobe.evaluation.frames import within_video_auc
 from hiprobe.evaluation.video_scores import VideoScores, check_videos
-
-FloatArray = NDArray[np.float64]
 
 MOST_UNDEFINED = 0.5
 """Share of resamples without a value over which a metric gets no interval: the rest would be a chosen few."""

@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation.video_scores import Spans, VideoScores, check_videos
-from hiprobe.localize.arrays import merge_intervals
+from hiprobe.localize.curves import merge_intervals
 
 
 @dataclass(frozen=True)

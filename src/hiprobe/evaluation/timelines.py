@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hiprobe.arrays import FloatArray
 from hiprobe.datasets import INTERVAL_TOLERANCE
 from hiprobe.errors import ScoresError, UsageError
 from hiprobe.evaluation.video_scores import Spans
 from hiprobe.localize import adaptive_threshold, find_events, frame_scores, smooth
 from hiprobe.localize.settings import check_seconds
-
-FloatArray = NDArray[np.float64]
 
 _ROUNDING = 1e-3
 """Seconds that writing times with three decimals may move them by."""

@@ -1,8 +1,8 @@
 """What was seen: in words, by the same backbone, and where in the picture, by the probe."""
 
-from hiprobe.explain.heatmap import HeatMap, blend
-from hiprobe.explain.reading import read_heat
+from hiprobe.explain.anomaly_map import AnomalyMap, blend
+from hiprobe.explain.reading import read_anomaly_map
 from hiprobe.explain.text import EXPLAIN_PROMPT, Explanation, explain_events
 from hiprobe.explain.witness import Witness
 
-__all__ = ["EXPLAIN_PROMPT", "Explanation", "HeatMap", "Witness", "blend", "explain_events", "read_heat"]
+__all__ = ["EXPLAIN_PROMPT", "AnomalyMap", "Explanation", "Witness", "blend", "explain_events", "read_anomaly_map"]

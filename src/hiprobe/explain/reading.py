@@ -1,12 +1,12 @@
-"""From a probe to the heat maps of a video's events: its weights, read against the states of single visual tokens.
+"""From a probe to the anomaly maps of a video's events: its weights, read against the states of single visual tokens.
 
 - A probe that pools ``visual`` or ``motion`` scores a mean over visual tokens, and is linear: the score of that mean is
-  the mean of what it makes of each token, and this is the token's heat.
+  the mean of what it makes of each token, and this is the token's place in the map.
 - One that pools ``last`` has never seen a visual token, and its weights read against them were measured to say nothing.
   So the direction is found along which the mean of the visual tokens moves with the score, over the video's segments.
-- A one-class probe scores single tokens: their distances from normal are the heat.
+- A one-class probe scores single tokens: their distances from normal make the map.
 
-Where tokens stand for all frames of a segment, as with the embedded backbone, their heat is spread over frames and
+Where tokens stand for all frames of a segment, as with the embedded backbone, their scores are spread over frames and
 within their cells by what moves there.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from hiprobe.backbones import PlacedStates
-from hiprobe.explain.heatmap import HeatMap
+from hiprobe.explain.anomaly_map import AnomalyMap
 from hiprobe.explain.witness import Recalled, Witness, spread
 from hiprobe.localize import Event
 from hiprobe.video import Segment, Video
@@ -32,14 +32,14 @@ _LEAST = 3
 _SURE = 1e-9
 
 
-def read_heat(
+def read_anomaly_map(
     video: Video,
     segments: Sequence[Segment],
     scores: NDArray[np.float64],
     events: Sequence[Event],
     witness: Witness,
-) -> HeatMap:
-    """Return the heat maps of a video's events.
+) -> AnomalyMap:
+    """Return the anomaly maps of a video's events.
 
     Frames are decoded once more, of the segments that an event touches; the backbone runs only on those that the
     witness has forgotten or never saw. A probe that pools ``last`` needs up to 64 segments more, and at least 3 whose
@@ -84,7 +84,9 @@ def read_heat(
             found = spread(found, direction)
         times += [part.mean() for part in np.array_split(item.times, len(found))]
         maps.append(found)
-    return _merged(np.array(times), np.concatenate(maps)) if maps else HeatMap(np.empty(0), np.empty((0, 1, 1), "f4"))
+    return (
+        _merged(np.array(times), np.concatenate(maps)) if maps else AnomalyMap(np.empty(0), np.empty((0, 1, 1), "f4"))
+    )
 
 
 def _mean(recalled: Recalled) -> NDArray[np.float64]:
@@ -92,12 +94,12 @@ def _mean(recalled: Recalled) -> NDArray[np.float64]:
     return recalled.states.mean(axis=(0, 1, 2, 3), dtype=np.float64)
 
 
-def _merged(times: NDArray[np.float64], maps: NDArray[np.float32]) -> HeatMap:
+def _merged(times: NDArray[np.float64], maps: NDArray[np.float32]) -> AnomalyMap:
     """Put maps in order of time; of frames that overlapping segments share, the mean counts."""
     each, place = np.unique(times.round(3), return_inverse=True)
     total = np.zeros((len(each), *maps.shape[1:]))
     np.add.at(total, place, maps)
-    return HeatMap(each, (total / np.bincount(place)[:, None, None]).astype(np.float32))
+    return AnomalyMap(each, (total / np.bincount(place)[:, None, None]).astype(np.float32))
 
 
 def _moving_with(means: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -1,4 +1,4 @@
-"""A backbone that remembers, of the segments that a probe is scored on, what their heat maps are made of."""
+"""A backbone that remembers, of the segments that a probe is scored on, what their anomaly maps are made of."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Recalled = NDArray[np.float32] | PlacedStates
 
 
 class Witness(Deferred):
-    """Stands in for a backbone while a probe's segments are read, so that heat maps need no pass of their own.
+    """Stands in for a backbone while a probe's segments are read, so that anomaly maps need no pass of their own.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ class Witness(Deferred):
     Raises
     ------
     UsageError
-        If the backbone does not give what heat maps are read from.
+        If the backbone does not give what anomaly maps are read from.
     """
 
     def __init__(self, backbone: Backbone, probe: AnyProbe, memory: int = MEMORY) -> None:
         wanted = TokenBackbone if isinstance(probe, OneClassProbe) else PlacedBackbone
         if not isinstance(backbone, wanted):
             raise UsageError(
-                f"The {backbone.info.name} backbone does not tell places in the picture apart; pass --no-heat, or "
+                f"The {backbone.info.name} backbone does not tell places in the picture apart; pass --no-map, or "
                 "use another."
             )
         super().__init__(backbone.info, lambda: backbone)
@@ -56,7 +56,7 @@ class Witness(Deferred):
 
     @property
     def is_open(self) -> bool:
-        """Whether the direction that heat is read along is known only once all segments are scored."""
+        """Whether the direction that maps are read along is known only once all segments are scored."""
         return self._probe.pooling == "last" and not isinstance(self._probe, OneClassProbe)
 
     def hidden_states(
@@ -126,9 +126,9 @@ class Witness(Deferred):
                 distances = (flat - scorer.centres[view]) / scorer.scales[view]
                 # Motion is from one step to the next, and has one less: what moves first is in the first step, too.
                 found.append(np.concatenate([distances[:1]] * (tokens.shape[1] - len(distances)) + [distances]))
-        heat = np.mean(found, axis=0, dtype=np.float32)
+        anomaly_map = np.mean(found, axis=0, dtype=np.float32)
         assert self.info.tokens is not None
-        return heat.reshape(-1, *token_grid(self.info, tokens.shape[2], self.info.tokens.frame_size))
+        return anomaly_map.reshape(-1, *token_grid(self.info, tokens.shape[2], self.info.tokens.frame_size))
 
     @staticmethod
     def _key(frames: NDArray[np.uint8], seconds: Sequence[float] | None, index: int) -> bytes:
@@ -158,7 +158,7 @@ def _size(recalled: Recalled) -> int:
 
 
 def spread(placed: PlacedStates, direction: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the heat (steps, rows, columns) of a segment: how far along ``direction`` (D,) each of its tokens lies.
+    """Return the map (steps, rows, columns) of a segment: how far along ``direction`` (D,) each of its tokens lies.
 
     It is counted from the segment's coldest place, and multiplied by motion where there is a finer map of that.
     """

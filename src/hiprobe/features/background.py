@@ -21,7 +21,7 @@ class _End:
         self.error = error
 
 
-class Ahead(Generic[Item]):
+class Prefetch(Generic[Item]):
     """Context manager that runs a generator in a thread, up to ``size`` items ahead of whoever takes them.
 
     Its errors are raised where the items are taken, after those that came before. Leaving the block, by an interrupt
@@ -39,7 +39,7 @@ class Ahead(Generic[Item]):
         self._items = items
         self._queue: queue.Queue[Item | _End] = queue.Queue(size)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hiprobe-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="hiprobe-prefetch", daemon=True)
 
     def __enter__(self) -> Iterator[Item]:
         self._thread.start()

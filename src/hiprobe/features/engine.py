@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones import Backbone
 from hiprobe.errors import BackboneError, FailedVideosError, FeatureError, HiProbeError, UsageError, VideoError
-from hiprobe.features.background import Ahead
+from hiprobe.features.background import Prefetch
 from hiprobe.features.batching import Batches, largest_batch
 from hiprobe.features.store import Features, FeatureSpec, FeatureStore
 from hiprobe.video import SampledSegment, Segment, VideoInfo, iter_segments, open_video, plan_segments, video_identity
@@ -263,7 +263,7 @@ class _Run:
         """Run, and yield what becomes of each video, in order."""
         room = 2 * largest_batch(self._backbone.info.device)
         # On leaving, the reader is stopped first; what is being written is then still written whole.
-        with ThreadPoolExecutor(1, "hiprobe-writer") as writer, Ahead(self._read, room) as items:
+        with ThreadPoolExecutor(1, "hiprobe-writer") as writer, Prefetch(self._read, room) as items:
             following = 0
             for item in items:
                 self._take(item, writer)

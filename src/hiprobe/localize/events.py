@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import UsageError
-from hiprobe.localize.arrays import FloatArray, finite_vector, merge_intervals, score_curve
+from hiprobe.localize.curves import finite_vector, merge_intervals, score_curve
 from hiprobe.localize.settings import check_seconds
 
 

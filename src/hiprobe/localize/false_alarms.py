@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.localize.arrays import FloatArray, score_curve
+from hiprobe.localize.curves import score_curve
 from hiprobe.localize.events import find_events
 from hiprobe.localize.settings import LocalizeSettings
 

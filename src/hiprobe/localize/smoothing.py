@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hiprobe.localize.arrays import FloatArray, score_curve
+from hiprobe.arrays import FloatArray
+from hiprobe.localize.curves import score_curve
 from hiprobe.localize.settings import check_seconds
 
 TRUNCATE = 4.0

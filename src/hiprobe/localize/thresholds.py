@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.localize.arrays import finite_vector
+from hiprobe.localize.curves import finite_vector
 
 
 def adaptive_threshold(smoothed: ArrayLike, kappa: float = 0.2) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hiprobe.backbones import POOLINGS, Backbone, Pooling
 from hiprobe.errors import FeatureError, ProbeError, UsageError, VideoError
-from hiprobe.explain import Explanation, HeatMap, Witness, explain_events, read_heat
+from hiprobe.explain import AnomalyMap, Explanation, Witness, explain_events, read_anomaly_map
 from hiprobe.features import Failure, FeatureSpec, FeatureStore, extract, extract_each
 from hiprobe.features.engine import ProgressReport
 from hiprobe.features.store import Features
@@ -23,9 +23,9 @@ from hiprobe.probing import AnyProbe, CalibrationSegment, OneClassProbe
 from hiprobe.version import __version__
 from hiprobe.video import Sampling, Segment, VideoInfo, open_video
 
-NO_HEAT = (
-    "There is no heat map: a probe that pools 'last' needs three segments whose scores differ; take a longer video, or "
-    "a probe that pools 'visual'."
+NO_MAP = (
+    "There is no anomaly map: a probe that pools 'last' needs three segments whose scores differ; take a longer video, "
+    "or a probe that pools 'visual'."
 )
 
 
@@ -91,7 +91,7 @@ class Detection:
     timings : Timings
     warnings : tuple of str
         What a reader of this result must know.
-    heat : HeatMap, optional
+    anomaly_map : AnomalyMap, optional
         Where in the picture the events are, if it was asked for.
     """
 
@@ -102,7 +102,7 @@ class Detection:
     provenance: Provenance
     timings: Timings
     warnings: tuple[str, ...]
-    heat: HeatMap | None = None
+    anomaly_map: AnomalyMap | None = None
 
 
 def detect(
@@ -111,7 +111,7 @@ def detect(
     backbone: Backbone,
     *,
     explain: bool = False,
-    heat: bool = False,
+    anomaly_map: bool = False,
     localize: LocalizeSettings | None = None,
     store: FeatureStore | None = None,
     fps: float | None = None,
@@ -129,7 +129,7 @@ def detect(
         It runs up to the probe's layer only, save for explanations.
     explain : bool
         Whether to let the backbone describe each event.
-    heat : bool
+    anomaly_map : bool
         Whether to tell where in the picture each event is. Where hidden states are kept already, the segments of the
         events are read once more.
     localize : LocalizeSettings, optional
@@ -148,9 +148,9 @@ def detect(
     VideoError
         If the video cannot be read, wholly or in part.
     UsageError
-        If heat maps are asked for of a backbone that does not tell places apart.
+        If anomaly maps are asked for of a backbone that does not tell places apart.
     """
-    witness = Witness(backbone, probe) if heat else None
+    witness = Witness(backbone, probe) if anomaly_map else None
     reader, spec = detection_reading(probe, witness or backbone)
     began = time.perf_counter()
     features = extract(Path(path), reader, spec, store, fps, report)
@@ -194,13 +194,13 @@ def _detection(
     segments, threshold, events = score(features, probe, settings)
     explanations: Sequence[Explanation | None] = [None] * len(events)
     warnings = list(features.video.warnings)
-    maps: HeatMap | None = None
+    maps: AnomalyMap | None = None
     if witness is not None:
         windows = [Segment(i, segment.start, segment.end) for i, segment in enumerate(segments)]
         raw = np.array([segment.score for segment in segments])
-        maps = read_heat(open_video(features.video.path, fps=fps), windows, raw, events, witness)
+        maps = read_anomaly_map(open_video(features.video.path, fps=fps), windows, raw, events, witness)
         if events and not len(maps.times):
-            warnings.append(NO_HEAT)
+            warnings.append(NO_MAP)
     if explain:
         video = open_video(features.video.path, fps=fps)
         explanations = explain_events(video, events, backbone, features.spec.sampling)
@@ -228,7 +228,7 @@ def _detection(
         ),
         timings=Timings(seconds, time.perf_counter() - began),
         warnings=tuple(warnings),
-        heat=maps,
+        anomaly_map=maps,
     )
 
 
@@ -276,7 +276,7 @@ def detect_all(
     *,
     done: Callable[[Detection], None],
     explain: bool = False,
-    heat: bool = False,
+    anomaly_map: bool = False,
     localize: LocalizeSettings | None = None,
     store: FeatureStore | None = None,
     fps: float | None = None,
@@ -287,7 +287,7 @@ def detect_all(
     ``fps`` is for those that are folders of images. Returns the failures.
     """
     failures = []
-    witness = Witness(backbone, probe) if heat else None
+    witness = Witness(backbone, probe) if anomaly_map else None
     reader, spec = detection_reading(probe, witness or backbone)
     with closing(extract_each(paths, reader, spec, store, fps, report)) as results:
         began = time.perf_counter()

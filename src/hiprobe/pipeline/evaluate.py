@@ -160,7 +160,7 @@ def beside_truth(
     """
     check_intervals(video, duration)
     truth = tuple((interval.start, interval.end) for interval in video.intervals)
-    if video.clip_level:
+    if video.video_level:
         truth = ((0.0, duration),)
     return VideoScores(
         name=str(video.path),

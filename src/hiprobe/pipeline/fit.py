@@ -35,7 +35,7 @@ from hiprobe.video import Sampling
 
 DEFAULT_PROMPT = "Is anything unusual happening in this video?"
 
-CLIP_LEVEL_NOTE = (
+VIDEO_LEVEL_NOTE = (
     "Some abnormal videos have no start and end: all of their segments count as abnormal. Give intervals where you "
     "can; segments that are normal in truth blur the probe."
 )
@@ -184,9 +184,9 @@ def fit_features(
     at_layer = np.concatenate([item.at(layer) for item in features])
     scorer = fit_scorer(at_layer, labels, groups, seed=seed)
     smoothed = _smoothed_out_of_fold(scorer.out_of_fold, features, localize.sigma)
-    clip_level = any(video.clip_level for video in manifest.videos)
+    video_level = any(video.video_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
-    kinds |= {video.label for video in manifest.videos if video.clip_level}
+    kinds |= {video.label for video in manifest.videos if video.video_level}
     probe = Probe(
         context=_context(spec, backbone_name),
         layer=layer,
@@ -203,9 +203,9 @@ def fit_features(
             kinds=tuple(sorted(kinds)),
             cv_auc=scorer.auc,
             C=scorer.C,
-            clip_level=clip_level,
+            video_level=video_level,
             source=str(manifest.source),
-            notes=(*([CLIP_LEVEL_NOTE] if clip_level else []), *([KEPT_NOTE] if keep else [])),
+            notes=(*([VIDEO_LEVEL_NOTE] if video_level else []), *([KEPT_NOTE] if keep else [])),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
@@ -247,7 +247,7 @@ def _check_classes(manifest: Manifest) -> None:
             f"{manifest.source}: every video is normal; add some with an event, labelled with its kind, or fit on "
             "normal video alone with --normal-only."
         )
-    if all(video.clip_level for video in manifest.videos):
+    if all(video.video_level for video in manifest.videos):
         raise CalibrationError(f"{manifest.source}: every video is abnormal; add some labelled normal.")
     if len(manifest.groups) < 2:
         raise CalibrationError(

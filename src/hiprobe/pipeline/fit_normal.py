@@ -134,19 +134,19 @@ def fit_normal(
         return fit_models({view: tokens[chosen] for view, tokens in views.items()}, kind, seed)
 
     normal: dict[int, Features] = {}
-    made_up: dict[int, Features] = {}
+    pseudo: dict[int, Features] = {}
     for left_out in range(max(fold) + 1):
         reading, altered = _readings(backbone, {number: fitted(i, left_out) for i, number in enumerate(layers)})
         held_out = [at for at, of in enumerate(fold) if of == left_out]
         normal |= zip(held_out, read(reading, [paths[at] for at in held_out]), strict=True)
         if len(layers) > 1:  # one video of each fold is enough to compare layers by
-            made_up |= zip(held_out[:1], read(altered, [paths[at] for at in held_out[:1]]), strict=True)
+            pseudo |= zip(held_out[:1], read(altered, [paths[at] for at in held_out[:1]]), strict=True)
     in_order = [normal[at] for at in range(len(paths))]
     values = [_values(in_order, i) for i in range(len(layers))]
     aucs = tuple(
-        _auc(values[i], _values([normal[at] for at in made_up], i), _values(list(made_up.values()), i))
+        _auc(values[i], _values([normal[at] for at in pseudo], i), _values(list(pseudo.values()), i))
         for i in range(len(layers))
-        if made_up
+        if pseudo
     )
     best = int(np.argmax(aucs)) if aucs else 0
     scorer = token_scorer(kind, fitted(best, None), values[best])
@@ -191,7 +191,7 @@ def fit_normal(
 
 
 def _readings(backbone: Backbone, models: dict[int, dict[str, TokenModel]]) -> tuple[TokenReading, TokenReading]:
-    """Return the reading of each view's value by models of each layer, and the same of made-up anomalies."""
+    """Return the reading of each view's value by models of each layer, and the same of pseudo-anomalies."""
 
     def measure(layer: int, tokens: NDArray[np.float32]) -> NDArray[np.floating]:
         values = view_values(tokens, models[layer])
@@ -199,7 +199,7 @@ def _readings(backbone: Backbone, models: dict[int, dict[str, TokenModel]]) -> t
 
     named = " ".join(f"{layer} {digest(of_layer)}" for layer, of_layer in models.items())
     plain = TokenReading(backbone, measure, len(VIEWS), f"values {named}")
-    return plain, TokenReading(backbone, measure, len(VIEWS), f"values of made-up anomalies {named}", paste)
+    return plain, TokenReading(backbone, measure, len(VIEWS), f"values of pseudo-anomalies {named}", paste)
 
 
 def _values(features: Sequence[Features], index: int) -> Values:
@@ -208,10 +208,10 @@ def _values(features: Sequence[Features], index: int) -> Values:
     return {view: table[:, column] for column, view in enumerate(VIEWS)}
 
 
-def _auc(of_all: Values, normal: Values, made_up: Values) -> float:
-    """Return the AUC of made-up anomalies against normal segments, views standardised over all normal segments."""
+def _auc(of_all: Values, normal: Values, pseudo: Values) -> float:
+    """Return the AUC of pseudo-anomalies against normal segments, views standardised over all normal segments."""
     centres, scales = standardiser(of_all)
-    scores = [combined(values, centres, scales) for values in (normal, made_up)]
+    scores = [combined(values, centres, scales) for values in (normal, pseudo)]
     return float(roc_auc_score(np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores)))
 
 

@@ -1,4 +1,4 @@
-"""Made-up anomalies: a piece of the picture, turned and moved to where it does not belong.
+"""Pseudo-anomalies: a piece of the picture, turned and moved to where it does not belong.
 
 They serve one purpose: to choose a layer where there is no anomaly to choose it by. No threshold is set with them.
 """

@@ -16,7 +16,7 @@ from hiprobe.probing.formulas import SaliencySettings
 from hiprobe.probing.oneclass import (
     KINDS,
     Gaussian,
-    Neighbours,
+    MemoryBank,
     OneClassKind,
     TokenScorer,
     fit_models,
@@ -39,7 +39,7 @@ __all__ = [
     "DlspResult",
     "FittedScorer",
     "Gaussian",
-    "Neighbours",
+    "MemoryBank",
     "OneClassKind",
     "OneClassProbe",
     "OneClassStats",

@@ -10,8 +10,9 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 from sklearn.metrics import roc_auc_score
 
+from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing.arrays import BoolArray, FloatArray, check_groups, check_labels
+from hiprobe.probing.checks import check_groups, check_labels
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.logistic import check_strength
 from hiprobe.probing.scorer import Scorer

@@ -73,7 +73,7 @@ class CalibrationStats:
         Out-of-fold AUC of the scorer on segments.
     C : float
         The chosen inverse regularisation strength.
-    clip_level : bool
+    video_level : bool
         Whether a label of a whole clip stood for all its segments.
     source : str
         Where the labels came from.
@@ -88,6 +88,6 @@ class CalibrationStats:
     kinds: tuple[str, ...]
     cv_auc: float
     C: float
-    clip_level: bool
+    video_level: bool
     source: str
     notes: tuple[str, ...] = ()

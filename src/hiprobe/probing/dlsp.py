@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import CalibrationError
-from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_layers, check_states
+from hiprobe.probing.checks import check_groups, check_labels, check_layers, check_states
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import DEFAULT_SETTINGS, SaliencySettings
 from hiprobe.probing.saliency import combined_saliency

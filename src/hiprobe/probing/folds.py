@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedGroupKFold
 
+from hiprobe.arrays import BoolArray, IntArray
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing.arrays import BoolArray, IntArray, check_groups, check_labels
+from hiprobe.probing.checks import check_groups, check_labels
 
 Fold = tuple[IntArray, IntArray]
 """Indices of the segments to fit on, and of those held out."""

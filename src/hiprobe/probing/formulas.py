@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import rel_entr, xlogy
 
+from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.errors import UsageError
-from hiprobe.probing.arrays import BoolArray, FloatArray
 
 Divergence = Literal["gaussian", "symmetric", "histogram"]
 Normalise = Literal["minmax", "zscore"]

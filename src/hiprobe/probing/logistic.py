@@ -19,8 +19,9 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 from sklearn.exceptions import ConvergenceWarning
 
+from hiprobe.arrays import BoolArray, IntArray
 from hiprobe.errors import UsageError
-from hiprobe.probing.arrays import BoolArray, IntArray, row_blocks
+from hiprobe.probing.checks import row_blocks
 from hiprobe.probing.threads import Run
 
 Matrix = NDArray[np.floating]

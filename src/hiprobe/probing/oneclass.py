@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing.arrays import FloatArray
 
 OneClassKind = Literal["gaussian", "neighbours"]
 """``gaussian``: Mahalanobis distance under one shrunk Gaussian. ``neighbours``: distance to the nearest kept token."""
@@ -114,7 +114,7 @@ class Gaussian:
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class MemoryBank:
     """A bank of normal tokens.
 
     Attributes
@@ -125,7 +125,7 @@ class Neighbours:
     bank: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, tokens: ArrayLike, size: int = BANK, seed: int = 0) -> Neighbours:
+    def fit(cls, tokens: ArrayLike, size: int = BANK, seed: int = 0) -> MemoryBank:
         """Choose the bank from normal tokens (m, D): each further token is the one farthest from those chosen.
 
         Raises
@@ -165,7 +165,7 @@ class Neighbours:
         return {"bank": self.bank}
 
 
-MODELS: dict[str, type[Gaussian] | type[Neighbours]] = {"gaussian": Gaussian, "neighbours": Neighbours}
+MODELS: dict[str, type[Gaussian] | type[MemoryBank]] = {"gaussian": Gaussian, "neighbours": MemoryBank}
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +265,7 @@ def fit_models(views: Mapping[str, ArrayLike], kind: str, seed: int = 0) -> dict
     if kind not in MODELS:
         raise UsageError(f"One-class kind {kind!r}: choose one of {', '.join(KINDS)}.")
     if kind == "neighbours":
-        return {view: Neighbours.fit(tokens, seed=seed) for view, tokens in views.items()}
+        return {view: MemoryBank.fit(tokens, seed=seed) for view, tokens in views.items()}
     return {view: Gaussian.fit(tokens) for view, tokens in views.items()}
 
 

@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import ProbeError, UsageError
 from hiprobe.files import atomic_path
 from hiprobe.localize import LocalizeSettings
-from hiprobe.probing.arrays import FloatArray
 from hiprobe.probing.context import CalibrationStats, ProbeContext, check_context
 from hiprobe.probing.dlsp import DlspResult
 from hiprobe.probing.scorer import Scorer

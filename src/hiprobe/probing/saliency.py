@@ -18,16 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.errors import CalibrationError
-from hiprobe.probing.arrays import (
-    BoolArray,
-    FloatArray,
-    check_finite,
-    check_labels,
-    check_layers,
-    check_states,
-    layer_states,
-)
+from hiprobe.probing.checks import check_finite, check_labels, check_layers, check_states, layer_states
 from hiprobe.probing.formulas import (
     DEFAULT_SETTINGS,
     ClassStatistics,

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing.arrays import BoolArray, FloatArray, check_groups, check_labels, check_states
+from hiprobe.probing.checks import check_groups, check_labels, check_states
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
 from hiprobe.probing.logistic import COMPARED, JointLogistic, Matrix, check_strength, probabilities
 from hiprobe.probing.threads import Run, threads

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.probing.arrays import BoolArray, FloatArray, IntArray, check_finite, row_blocks
+from hiprobe.arrays import BoolArray, FloatArray, IntArray
+from hiprobe.probing.checks import check_finite, row_blocks
 from hiprobe.probing.formulas import constant
 from hiprobe.probing.threads import threads
 

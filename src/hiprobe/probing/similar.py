@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hiprobe.arrays import BoolArray
 from hiprobe.errors import UsageError
-from hiprobe.probing.arrays import BoolArray
 
 KEPT = 200
 """Calibration segments that a probe keeps at most."""

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from hiprobe.arrays import BoolArray, FloatArray, IntArray
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing.arrays import BoolArray, FloatArray, IntArray, check_groups, check_labels, check_states
+from hiprobe.probing.checks import check_groups, check_labels, check_states
 from hiprobe.probing.formulas import (
     DEFAULT_SETTINGS,
     ClassStatistics,

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import UndefinedMetricError
-from hiprobe.probing.arrays import FloatArray, check_groups, check_labels, check_states, row_blocks
+from hiprobe.probing.checks import check_groups, check_labels, check_states, row_blocks
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
 from hiprobe.probing.logistic import COMPARED, JointLogistic, check_strength
 from hiprobe.probing.segments import Layer, Segments

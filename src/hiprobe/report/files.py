@@ -24,8 +24,8 @@ _COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation",
 def detection_json(detection: Detection) -> str:
     """Return a detection as JSON, with ``schema`` first; every time in it is in seconds."""
     # Maps are large and no text.
-    body = to_jsonable_python(replace(detection, heat=None))
-    del body["heat"]
+    body = to_jsonable_python(replace(detection, anomaly_map=None))
+    del body["anomaly_map"]
     return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The video with what was found drawn into it: heat map and event marks, and a bar of the score over time below it."""
+"""The video with anomaly map and event marks drawn into it, and a bar of the score over time below it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ NOW: Colour = (255, 255, 255)
 
 
 def write_overlay(detection: Detection, path: Path, fps: float | None = None) -> None:
-    """Write the video of a detection with its heat maps, event marks and a score bar, as MP4.
+    """Write the video of a detection with its anomaly maps, event marks and a score bar, as MP4.
 
     Every frame keeps its time, and sound is kept. The bar is below the picture and hides nothing of it.
 
     Parameters
     ----------
     detection : Detection
-        Without heat maps, if ``detect`` was not asked for them, there are only the marks and the bar.
+        Without anomaly maps, if ``detect`` was not asked for them, there are only the marks and the bar.
     path : Path
         The file; ``.mp4``.
     fps : float, optional
@@ -51,22 +51,22 @@ def write_overlay(detection: Detection, path: Path, fps: float | None = None) ->
     bar = ScoreBar(detection, info.width)
     size = (info.height + bar.height, info.width)
     sound = SoundTrack.of(video, 0.0, info.duration)
-    heat = detection.heat.range if detection.heat else (0.0, 1.0)
+    anomaly_map = detection.anomaly_map.range if detection.anomaly_map else (0.0, 1.0)
     with open_mp4(path, size, info.fps, sound) as writing, closing(shown_pictures(video)) as pictures:
         for picture, until in pictures:
-            image = _marked(detection, picture.rgb(), picture.time, heat)
+            image = _marked(detection, picture.rgb(), picture.time, anomaly_map)
             writing.add(np.concatenate([image, bar.at(picture.time)]), picture.time, until - picture.time)
 
 
 def _marked(
-    detection: Detection, image: NDArray[np.uint8], time: float, heat: tuple[float, float]
+    detection: Detection, image: NDArray[np.uint8], time: float, anomaly_map: tuple[float, float]
 ) -> NDArray[np.uint8]:
-    """Return a frame (H, W, 3) with its heat, from cold to hot, and a red frame where there is an event."""
+    """Return a frame (H, W, 3) with its anomaly map, from low to high, and a red frame where there is an event."""
     if not any(item.event.start <= time < item.event.end for item in detection.events):
         return image
-    found = detection.heat.at(time) if detection.heat else None
+    found = detection.anomaly_map.at(time) if detection.anomaly_map else None
     if found is not None:
-        image = blend(image, found, *heat)
+        image = blend(image, found, *anomaly_map)
     edge = max(2, min(image.shape[:2]) // 80)
     framed = np.empty_like(image)
     framed[:] = FRAME

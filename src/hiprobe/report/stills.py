@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hiprobe.explain.heatmap import HeatMap, blend
+from hiprobe.explain.anomaly_map import AnomalyMap, blend
 from hiprobe.localize import Event
 from hiprobe.report.clock import stamp
 from hiprobe.video import Segment, Video, sample_segments
@@ -43,8 +43,10 @@ class Still:
     width: int
 
 
-def event_stills(video: Video, events: Sequence[Event], heat: HeatMap | None = None) -> tuple[tuple[Still, ...], ...]:
-    """Take the stills of events, ordered by time: of each its start, peak and end; and its heat map where there is one.
+def event_stills(
+    video: Video, events: Sequence[Event], anomaly_map: AnomalyMap | None = None
+) -> tuple[tuple[Still, ...], ...]:
+    """Take the stills of events, ordered by time: of each its start, peak and end, and its anomaly map if there is one.
 
     One pass over the video, up to the last of them.
 
@@ -58,14 +60,18 @@ def event_stills(video: Video, events: Sequence[Event], heat: HeatMap | None = N
     # No frame is asked for after the last still, and so the rest of the video is not decoded.
     sampled = islice(sample_segments(video, instants, 1, _size(video)), len(moments))
     images = [one.frames[0] for one in sampled]
-    return tuple(_row(event, images[3 * index : 3 * index + 3], heat) for index, event in enumerate(events))
+    return tuple(_row(event, images[3 * index : 3 * index + 3], anomaly_map) for index, event in enumerate(events))
 
 
-def _row(event: Event, images: Sequence[NDArray[np.uint8]], heat: HeatMap | None) -> tuple[Still, ...]:
+def _row(event: Event, images: Sequence[NDArray[np.uint8]], anomaly_map: AnomalyMap | None) -> tuple[Still, ...]:
     """Return the stills of an event from left to right."""
     start, peak, end = images
-    place = None if heat is None else heat.at(event.peak_time)
-    hot = () if heat is None or place is None else (_still("Heat map of the peak", blend(peak, place, *heat.range)),)
+    place = None if anomaly_map is None else anomaly_map.at(event.peak_time)
+    hot = (
+        ()
+        if anomaly_map is None or place is None
+        else (_still("Anomaly map of the peak", blend(peak, place, *anomaly_map.range)),)
+    )
     return (
         _still(f"Start {stamp(event.start)}", start),
         _still(f"Peak {stamp(event.peak_time)}", peak),

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from hiprobe.errors import VideoError
-from hiprobe.explain import HeatMap
+from hiprobe.explain import AnomalyMap
 from hiprobe.localize import Event
 from hiprobe.pipeline.detect import DetectedEvent, Detection
 from hiprobe.probing import CalibrationSegment
@@ -122,7 +122,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
     video = detection.video
     found = [item.event for item in detection.events]
     carded = sorted(sorted(range(len(found)), key=lambda index: -found[index].peak)[:CARDS])
-    stills, begun, notes = _from_the_video(video, [found[index] for index in carded], detection.heat)
+    stills, begun, notes = _from_the_video(video, [found[index] for index in carded], detection.anomaly_map)
     begun = start_time or begun
     pictures = dict(zip(carded, stills, strict=False))  # of all or none
     events = tuple(_event(index, item, begun, pictures.get(index, ())) for index, item in enumerate(detection.events))
@@ -149,7 +149,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
 
 
 def _from_the_video(
-    info: VideoInfo, events: Sequence[Event], heat: HeatMap | None
+    info: VideoInfo, events: Sequence[Event], anomaly_map: AnomalyMap | None
 ) -> tuple[tuple[tuple[Still, ...], ...], datetime | None, tuple[str, ...]]:
     """Return stills, when the video was begun by its own word, and notes."""
     try:
@@ -157,7 +157,7 @@ def _from_the_video(
         # The duration of a folder depends on its frame rate, which was rounded.
         if video.info.n_frames != info.n_frames or not math.isclose(video.info.duration, info.duration, rel_tol=1e-6):
             return (), None, (f"No stills: {info.path} is another video than the one that was detected on.",)
-        stills = event_stills(video, events, heat) if events else ()
+        stills = event_stills(video, events, anomaly_map) if events else ()
         return stills, recorded_at(video.info), ()
     except VideoError as error:
         return (), None, (f"No stills: {error}",)

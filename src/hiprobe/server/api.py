@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 
 from hiprobe.errors import HiProbeError, LimitError, NotFoundError, OutputError, TooLargeError, UsageError, VideoError
 from hiprobe.report import detection_json
-from hiprobe.server.media import heat_png
+from hiprobe.server.media import anomaly_map_png
 from hiprobe.server.records import (
     Comparison,
     JobRecord,
@@ -126,11 +126,11 @@ def _videos(service: Service) -> APIRouter:
         """Return what a probe, by default the current one, found: the JSON that `hiprobe detect` writes."""
         return Response(detection_json(service.results.get(video_id, probe_id)), media_type="application/json")
 
-    @router.get("/videos/{video_id}/heat", response_class=Response)
-    def heat(video_id: int, time: Annotated[float, Query(ge=0, allow_inf_nan=False)]) -> Response:
-        """Return the heat map of the current probe at a time in seconds, a PNG to lay over the picture."""
-        video, found = service.library.get(video_id), service.results.heat(video_id)
-        return Response(heat_png(found, time, video.width / video.height), media_type="image/png")
+    @router.get("/videos/{video_id}/anomaly-map", response_class=Response)
+    def anomaly_map(video_id: int, time: Annotated[float, Query(ge=0, allow_inf_nan=False)]) -> Response:
+        """Return the anomaly map of the current probe at a time in seconds, a PNG to lay over the picture."""
+        video, found = service.library.get(video_id), service.results.anomaly_map(video_id)
+        return Response(anomaly_map_png(found, time, video.width / video.height), media_type="image/png")
 
     @router.get("/videos/{video_id}/events")
     def events(video_id: int) -> Sequence[ReviewedEvent]:

@@ -225,7 +225,7 @@ class Jobs:
             backbone, report = _Watched(self._backbone, lambda: self._check(job.id)), self._reporter(job.id)
             read = partial(detect, path, probe, backbone, store=self._store, fps=fps, report=report)
             try:
-                found = read(explain=job.explain, heat=True)
+                found = read(explain=job.explain, anomaly_map=True)
             except UsageError:  # not every backbone tells places apart
                 found = read(explain=job.explain)
             self._finish(job, found)

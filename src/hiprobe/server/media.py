@@ -10,10 +10,10 @@ import av
 import numpy as np
 from PIL import Image
 
-from hiprobe.explain.heatmap import HeatMap, veil
+from hiprobe.explain.anomaly_map import AnomalyMap, color_overlay
 from hiprobe.video import VideoInfo
 
-_HEAT_ROWS = 144
+_MAP_ROWS = 144
 """Height in pixels: a map has far fewer places, and browsers smooth what they enlarge."""
 
 _PLAYED = {
@@ -36,14 +36,14 @@ def plays_as(path: Path, info: VideoInfo) -> str | None:
         return media_type if context.codec.canonical_name in codecs else None
 
 
-def heat_png(heat: HeatMap, time: float, aspect: float) -> bytes:
-    """Draw a heat map as a PNG to lay over a picture whose width is ``aspect`` times its height.
+def anomaly_map_png(anomaly_map: AnomalyMap, time: float, aspect: float) -> bytes:
+    """Draw a anomaly map as a PNG to lay over a picture whose width is ``aspect`` times its height.
 
     It is clear where it is cold, and all over where there is no map near ``time``, in seconds.
     """
-    size = (_HEAT_ROWS, max(1, round(_HEAT_ROWS * aspect)))
-    found = heat.at(time)
-    pixels = np.zeros((*size, 4), np.uint8) if found is None else veil(found, size, *heat.range)
+    size = (_MAP_ROWS, max(1, round(_MAP_ROWS * aspect)))
+    found = anomaly_map.at(time)
+    pixels = np.zeros((*size, 4), np.uint8) if found is None else color_overlay(found, size, *anomaly_map.range)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hiprobe.errors import NotFoundError
-from hiprobe.explain import HeatMap
+from hiprobe.explain import AnomalyMap
 from hiprobe.pipeline import Detection
 from hiprobe.report import detection_json
 from hiprobe.server.database import Database
@@ -54,21 +54,21 @@ class Results:
             raise NotFoundError(f"Video {video_id}: this probe has not looked at it yet; run a detection first.")
         return found
 
-    def has_heat(self, video_id: int) -> bool:
-        """Whether heat maps of what the current probe found in a video are kept."""
+    def has_anomaly_map(self, video_id: int) -> bool:
+        """Whether anomaly maps of what the current probe found in a video are kept."""
         with self._database.reading() as session:
-            kept = select(ResultRow.heat.is_not(None)).where(
+            kept = select(ResultRow.anomaly_map.is_not(None)).where(
                 ResultRow.video_id == video_id, ResultRow.probe_id == current_row(session).id
             )
             return bool(session.scalar(kept))
 
-    def heat(self, video_id: int) -> HeatMap:
-        """Return the heat maps of what the current probe found in a video. Raises NotFoundError if there are none."""
+    def anomaly_map(self, video_id: int) -> AnomalyMap:
+        """Return the anomaly maps of a video's events by the current probe. Raises NotFoundError if there are none."""
         with self._database.reading() as session:
             row = session.get(ResultRow, (video_id, current_row(session).id))
-            if row is None or row.heat is None:
-                raise NotFoundError(f"Video {video_id}: has no heat map; run a detection.")
-            return HeatMap(**load(row.heat))
+            if row is None or row.anomaly_map is None:
+                raise NotFoundError(f"Video {video_id}: has no anomaly map; run a detection.")
+            return AnomalyMap(**load(row.anomaly_map))
 
 
 def stored_detection(row: ResultRow) -> Detection:
@@ -79,7 +79,7 @@ def stored_detection(row: ResultRow) -> Detection:
 
 
 def keep_result(session: Session, video_id: int, probe_id: int, found: Detection) -> None:
-    """Keep a detection, with its heat maps if it has them, in place of an earlier one by the same probe."""
+    """Keep a detection, with its anomaly maps if it has them, in place of an earlier one by the same probe."""
     session.merge(
         ResultRow(
             video_id=video_id,
@@ -88,6 +88,8 @@ def keep_result(session: Session, video_id: int, probe_id: int, found: Detection
             n_events=len(found.events),
             peak=max((item.event.peak for item in found.events), default=None),
             created=now(),
-            heat=save({"times": found.heat.times, "maps": found.heat.maps}) if found.heat else None,
+            anomaly_map=save({"times": found.anomaly_map.times, "maps": found.anomaly_map.maps})
+            if found.anomaly_map
+            else None,
         )
     )

@@ -93,7 +93,7 @@ class JobRow(Base):
 
 
 class ResultRow(Base):
-    """What a probe found in a video: the JSON that the report sink writes, its heat maps, and what lists show of it."""
+    """What a probe found in a video: the JSON of the report sink, its anomaly maps, and what lists show of it."""
 
     __tablename__ = "results"
 
@@ -103,7 +103,7 @@ class ResultRow(Base):
     n_events: Mapped[int]
     peak: Mapped[float | None] = mapped_column(Float)
     created: Mapped[str] = mapped_column(String(40))
-    heat: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    anomaly_map: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
 
 class LabelRow(Base):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from hiprobe.errors import UsageError
 from hiprobe.studies.names import STUDY_NAMES
-from hiprobe.studies.result import StudyResult, Table, write_study
+from hiprobe.studies.result import StudyResult, Table
+from hiprobe.studies.writing import write_study
 
 if TYPE_CHECKING:
     from hiprobe.datasets import Manifest

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import CalibrationError, UndefinedMetricError
 from hiprobe.probing import group_folds
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader, frame_auc
+from hiprobe.studies.corpus import Corpus, Reader, frame_auc
 from hiprobe.studies.protocol import Rows, StudySettings, at_layer, band, by_dlsp
 from hiprobe.studies.result import Line, Plot, StudyResult, Table
 

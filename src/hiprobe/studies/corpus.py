@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from hiprobe.arrays import FloatArray
 from hiprobe.backbones import Backbone, Pooling, Site
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, segment_labels
 from hiprobe.errors import UndefinedMetricError
@@ -19,8 +20,6 @@ from hiprobe.localize import LocalizeSettings, frame_scores, smooth
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.studies.readings import SiteReading, StepReading, Together, Way
 from hiprobe.video import Sampling, open_video
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class Corpus:
     def truth(self) -> tuple[NDArray[np.bool_], ...]:
         """Whether each frame is abnormal, for every video: (frames,) each."""
         return tuple(
-            np.full(len(times), True) if video.clip_level else interval_labels(times, _spans(video))
+            np.full(len(times), True) if video.video_level else interval_labels(times, _spans(video))
             for video, times in zip(self.videos, self.times, strict=True)
         )
 

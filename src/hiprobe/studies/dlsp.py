@@ -7,10 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.probing import Saliency, fit_scorer, group_folds, layer_auc
 from hiprobe.probing.formulas import SaliencySettings, combine
 from hiprobe.studies.compare import HOW, comparison
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Measured, StudySettings, dlsp, measured
 from hiprobe.studies.result import StudyResult
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.studies.compare import HOW, comparison
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Fit, Rows, StudySettings, at_layer, by_dlsp, dlsp, joined, measure
 from hiprobe.studies.result import StudyResult
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.datasets import Manifest
 from hiprobe.probing import group_folds, layer_auc, saliency
 from hiprobe.studies.compare import HOW, comparison
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Fit, Rows, StudySettings, at_layer, by_auc, by_dlsp, joined, measure
 from hiprobe.studies.result import Line, Plot, StudyResult
 

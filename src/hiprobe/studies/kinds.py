@@ -50,14 +50,14 @@ def kinds(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResul
 
 
 def _kinds(video: LabelledVideo) -> NDArray[np.str_] | set[str]:
-    return {video.label} if video.clip_level else {interval.label for interval in video.intervals}
+    return {video.label} if video.video_level else {interval.label for interval in video.intervals}
 
 
 def _only(corpus: Corpus, kind: str) -> Corpus:
     """Return the corpus with events of one kind alone; all else is normal."""
     videos = []
     for video in corpus.videos:
-        if video.clip_level and video.label == kind:
+        if video.video_level and video.label == kind:
             videos.append(video)
         else:
             kept = tuple(interval for interval in video.intervals if interval.label == kind)

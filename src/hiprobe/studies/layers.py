@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from hiprobe.arrays import FloatArray
 from hiprobe.probing import probe_layers, saliency
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import StudySettings, band, layer_curve
 from hiprobe.studies.result import Line, Plot, StudyResult, Table
 

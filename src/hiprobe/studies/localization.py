@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.evaluation import event_scores, false_alarms_per_hour
 from hiprobe.localize import LocalizeSettings, adaptive_threshold, find_events, frame_scores
 from hiprobe.localize.thresholds import calibrated_threshold
 from hiprobe.pipeline.evaluate import beside_truth
 from hiprobe.probing import group_folds
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import StudySettings, at_layer, by_dlsp
 from hiprobe.studies.result import Cell, Line, Plot, StudyResult, Table
 

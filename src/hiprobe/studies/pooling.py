@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.arrays import FloatArray
 from hiprobe.backbones import POOLINGS
 from hiprobe.datasets import Manifest
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import fit_scorer
 from hiprobe.studies.compare import HOW, comparison
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Choose, Fit, Measured, Rows, StudySettings, at_layer, by_dlsp, measure
 from hiprobe.studies.result import StudyResult
 

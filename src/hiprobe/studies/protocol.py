@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation.confidence import pair_table
 from hiprobe.probing import Saliency, fit_scorer, group_folds, layer_auc, saliency
-from hiprobe.studies.corpus import Corpus, FloatArray
+from hiprobe.studies.corpus import Corpus
 
 Rows = NDArray[np.intp]
 """Indices of segments."""

@@ -1,4 +1,4 @@
-"""What a study returns, tables and plots as plain numbers, and the files that it becomes."""
+"""What a study returns: tables and plots as plain numbers, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
-
-from hiprobe.files import atomic_path, write_text
 
 SCHEMA = "hiprobe.study/1"
 
@@ -109,19 +106,6 @@ def study_markdown(result: StudyResult) -> str:
     parts += [f"{table.title}\n\n{table.markdown()}" for table in result.tables]
     parts += [f"- {note}" for note in result.notes]
     return "\n\n".join(parts) + "\n"
-
-
-def write_study(result: StudyResult, folder: Path) -> list[Path]:
-    """Write ``STUDY-NAME.json``, ``.md`` and ``.svg``, each atomically; return their paths. Raises OutputError."""
-    from hiprobe.studies.figures import draw  # matplotlib takes a second to import
-
-    stem = folder / result.stem
-    paths = [stem.with_name(stem.name + suffix) for suffix in (".json", ".md", ".svg")]
-    write_text(paths[0], study_json(result))
-    write_text(paths[1], study_markdown(result))
-    with atomic_path(paths[2]) as temporary:
-        draw(result.plots, temporary)
-    return paths
 
 
 def shown(cell: Cell) -> str:

@@ -14,9 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from hiprobe.arrays import FloatArray
 from hiprobe.probing import group_folds
 from hiprobe.studies.compare import HOW, comparison
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Fit, Rows, StudySettings, at_layer, by_dlsp, measure
 from hiprobe.studies.result import StudyResult
 

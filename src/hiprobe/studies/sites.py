@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from hiprobe.arrays import FloatArray
 from hiprobe.datasets import Manifest
 from hiprobe.probing import layer_auc
 from hiprobe.studies.compare import HOW, comparison
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import (
     Fit,
     Rows,

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
+from hiprobe.arrays import FloatArray
 from hiprobe.datasets import LabelledVideo
 from hiprobe.errors import CalibrationError, FeatureError, UndefinedMetricError
 from hiprobe.explain import EXPLAIN_PROMPT
@@ -23,7 +24,7 @@ from hiprobe.explain.text import MAX_NEW_TOKENS, window_around
 from hiprobe.features import FeatureStore, Progress
 from hiprobe.files import write_text
 from hiprobe.probing import group_folds
-from hiprobe.studies.corpus import Corpus, FloatArray, Reader
+from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Resamples, StudySettings, band
 from hiprobe.studies.result import Cell, Line, Plot, Table, ranged
 from hiprobe.video import Sampling, Segment, open_video, sample_segments

@@ -140,9 +140,9 @@ class FileVideo(Video):
         needed = np.ones(len(self._times), dtype=bool) if every else np.asarray(wanted)
         clock = _Clock(self._info.path, self._timeline, self._times, needed)
         unwanted = frozenset[int]() if every else frozenset(self._timeline.pts[~needed].tolist())
-        stretches = None if every else self._timeline.needed(needed)
+        gops = None if every else self._timeline.needed(needed)
         try:
-            for time, frame in self._timed(clock, unwanted, stretches):
+            for time, frame in self._timed(clock, unwanted, gops):
                 yield _FilePicture(time, frame, converter)
         except _NoEntryError:
             clock.damaged = 0  # those are met again
@@ -152,10 +152,10 @@ class FileVideo(Video):
         self._info = replace(self._info, warnings=(*self._info.warnings, *found))
 
     def _timed(
-        self, clock: _Clock, unwanted: frozenset[int], stretches: frozenset[int] | None
+        self, clock: _Clock, unwanted: frozenset[int], gops: frozenset[int] | None
     ) -> Iterator[tuple[float, VideoFrame]]:
         with open_stream(self._info.path) as (container, stream):
-            for frame in _decoded(self._info.path, container, stream, clock, unwanted, stretches):
+            for frame in _decoded(self._info.path, container, stream, clock, unwanted, gops):
                 time = clock.time_of(frame)
                 if time is not None:
                     yield time, frame
@@ -182,7 +182,7 @@ class _Entry:
         return self.pts is None
 
     def leave(self) -> None:
-        """End a stretch. Raises _NoEntryError if its key frame never came."""
+        """End a gop. Raises _NoEntryError if its key frame never came."""
         if self.pts is not None:
             raise _NoEntryError
 
@@ -260,19 +260,19 @@ def _decoded(
     stream: VideoStream,
     clock: _Clock | None = None,
     unwanted: frozenset[int] = frozenset(),
-    stretches: frozenset[int] | None = None,
+    gops: frozenset[int] | None = None,
 ) -> Iterator[VideoFrame]:
     """Decode a stream, passing over packets that are damaged; ``clock`` counts them.
 
     Of packets with a timestamp among ``unwanted``, only those are decoded that other frames refer to; of those outside
-    of ``stretches``, as :meth:`Timeline.needed` numbers them, none. Raises _NoEntryError where decoding cannot begin
-    with the first of a stretch.
+    of ``gops``, as :meth:`Timeline.needed` numbers them, none. Raises _NoEntryError where decoding cannot begin
+    with the first of a gop.
     """
     context = stream.codec_context
     codec = context.codec
     skips = codec.intra_only or codec.canonical_name in _SKIPPING
     if codec.intra_only:
-        stretches = None  # each frame is a stretch of its own
+        gops = None  # each frame is a gop of its own
 
     def attempt(decode: Callable[[], Iterable[object]]) -> Iterable[object]:
         try:
@@ -282,11 +282,11 @@ def _decoded(
                 clock.damaged += 1
             return ()
 
-    stretch, resting, entry = 0, False, _Entry()
+    gop, resting, entry = 0, False, _Entry()
     try:
         for packet in packets(container, stream):
-            stretch += bool(packet.size and packet.is_keyframe)
-            if stretches is not None and stretch not in stretches:
+            gop += bool(packet.size and packet.is_keyframe)
+            if gops is not None and gop not in gops:
                 if not resting:
                     yield from filter(entry.passes, attempt(lambda: context.decode(None)))
                     entry.leave()

@@ -44,10 +44,10 @@ class Timeline:
         Whether decoded frames take these timestamps by their order, because their own cannot be trusted.
     starts_with_key : bool
         Whether the first packet is a key frame, so that all frames should decode.
-    stretches : ndarray of shape (n,), int32; None where packets lack timestamps
-        Which stretch of the file each frame is stored in: each begins with a key frame; 0 is before the first of these.
+    gops : ndarray of shape (n,), int32; None where packets lack timestamps
+        Which gop of the file each frame is stored in: each begins with a key frame; 0 is before the first of these.
     leading : ndarray of shape (n,), bool
-        Whether a frame is shown before the key frame that it is stored after, and so may refer to the stretch before.
+        Whether a frame is shown before the key frame that it is stored after, and so may refer to the gop before.
     warnings : tuple of str
         Sentences on what was irregular.
     """
@@ -57,7 +57,7 @@ class Timeline:
     last: int
     ranked: bool
     starts_with_key: bool
-    stretches: NDArray[np.int32] | None
+    gops: NDArray[np.int32] | None
     leading: NDArray[np.bool_]
     warnings: tuple[str, ...]
 
@@ -71,12 +71,12 @@ class Timeline:
         return (pts - int(self.pts[0])) * self.time_base.numerator / self.time_base.denominator
 
     def needed(self, wanted: NDArray[np.bool_]) -> frozenset[int] | None:
-        """Return which stretches must be decoded for frames, bool (n,); None for all of the file."""
-        if self.stretches is None or self.ranked:
+        """Return which gops must be decoded for frames, bool (n,); None for all of the file."""
+        if self.gops is None or self.ranked:
             return None
-        before = self.stretches[wanted & self.leading] - 1
+        before = self.gops[wanted & self.leading] - 1
         # What is before the first key frame is decoded in any case: that is how damage there is found.
-        return frozenset({0, *self.stretches[wanted].tolist(), *before.tolist()})
+        return frozenset({0, *self.gops[wanted].tolist(), *before.tolist()})
 
     @property
     def duration(self) -> float:
@@ -105,11 +105,11 @@ class Timeline:
             )
         warning = f"The first {lost:.2f} s cannot be decoded; time 0 is the first frame after them."
         first = int(np.searchsorted(self.pts, pts))
-        stretches = None if self.stretches is None else self.stretches[first:]
+        gops = None if self.gops is None else self.gops[first:]
         return replace(
             self,
             pts=self.pts[first:],
-            stretches=stretches,
+            gops=gops,
             leading=self.leading[first:],
             warnings=(*self.warnings, warning),
         )
@@ -140,7 +140,7 @@ class _Tally:
     """What one pass over the packets found."""
 
     pts: array[int] = field(default_factory=lambda: array("q"))
-    stretches: array[int] = field(default_factory=lambda: array("l"))
+    gops: array[int] = field(default_factory=lambda: array("l"))
     leading: array[int] = field(default_factory=lambda: array("b"))
     keys: int = 0
     key_pts: int | None = None
@@ -166,7 +166,7 @@ class _Tally:
             self.untimed += 1
         else:
             self.pts.append(packet.pts)
-            self.stretches.append(self.keys)
+            self.gops.append(self.keys)
             self.leading.append(self.key_pts is not None and packet.pts < self.key_pts)
             if self.last_pts is None or packet.pts > self.last_pts:
                 self.last_pts, self.last_duration = packet.pts, packet.duration or 0
@@ -239,7 +239,7 @@ def _timeline(container: InputContainer, stream: VideoStream, tally: _Tally, war
     shown = tally.size - tally.discarded
     pts, where = np.unique(np.array(tally.pts, dtype=np.int64), return_index=True)
     leading = np.array(tally.leading, dtype=bool)[where]
-    stretches = None if tally.untimed else np.array(tally.stretches, dtype=np.int32)[where]
+    gops = None if tally.untimed else np.array(tally.gops, dtype=np.int32)[where]
     time_base = stream.time_base
     if time_base is None or 2 * len(pts) < shown:
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -259,4 +259,4 @@ def _timeline(container: InputContainer, stream: VideoStream, tally: _Tally, war
     if last <= 0:
         rate = stream.average_rate or Fraction(25)
         last = int(np.median(np.diff(pts))) if len(pts) > 1 else max(1, round(1 / (rate * time_base)))
-    return Timeline(pts, time_base, last, ranked, tally.starts_with_key, stretches, leading, tuple(warnings))
+    return Timeline(pts, time_base, last, ranked, tally.starts_with_key, gops, leading, tuple(warnings))

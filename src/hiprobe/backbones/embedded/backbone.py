@@ -99,11 +99,11 @@ class EmbeddedBackbone:
 
         With the observer's slots beside them probes were measured to be worse; see docs/results.md.
         """
-        return self._tokens(frames, telling=False)
+        return self._tokens(frames, with_slots=False)
 
-    def telling_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
+    def tokens_with_slots(self, frames: NDArray[np.uint8]) -> VisualTokens:
         """Turn frames into what text is generated from: the streams, and the slots if there is an observer."""
-        return self._tokens(frames, telling=True)
+        return self._tokens(frames, with_slots=True)
 
     def load(self) -> None:
         """See :meth:`hiprobe.backbones.base.Backbone.load`: an instance is ready."""
@@ -201,7 +201,7 @@ class EmbeddedBackbone:
     ) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
         check_request(self.info, frames[None], [1], "visual")
-        return self.say(self.telling_tokens(frames[None]), prompt, max_new_tokens)[0]
+        return self.say(self.tokens_with_slots(frames[None]), prompt, max_new_tokens)[0]
 
     @torch.inference_mode()
     def read(
@@ -265,8 +265,8 @@ class EmbeddedBackbone:
         return torch.as_tensor(ids)[0]
 
     @torch.inference_mode()
-    def _tokens(self, frames: NDArray[np.uint8], telling: bool) -> VisualTokens:
-        segment = self._model.model.segment_tokens(self._patches_of(frames), telling)
+    def _tokens(self, frames: NDArray[np.uint8], with_slots: bool) -> VisualTokens:
+        segment = self._model.model.segment_tokens(self._patches_of(frames), with_slots)
         return VisualTokens(segment.tokens, segment.motion)
 
     def _patches_of(self, frames: NDArray[np.uint8]) -> dict[int, torch.Tensor]:

@@ -115,13 +115,13 @@ class StreamProjector(nn.Module):
             self.state = nn.Linear(2 * config.observer_width, target, bias=False)
 
     def forward(
-        self, streams: Sequence[torch.Tensor], features: Mapping[int, torch.Tensor], telling: bool
+        self, streams: Sequence[torch.Tensor], features: Mapping[int, torch.Tensor], with_slots: bool
     ) -> torch.Tensor:
         """Turn streams (B, cells, width) and patch features by block into visual tokens (B, tokens, D).
 
-        Slots are given only for ``telling``, if there is an observer.
+        Slots are given only for ``with_slots``, if there is an observer.
         """
-        observer = getattr(self, "observer", None) if telling else None
+        observer = getattr(self, "observer", None) if with_slots else None
         return self.tokens(streams, None if observer is None else observer(observer.reduce(features)))
 
     def tokens(self, streams: Sequence[torch.Tensor], observed: Observation | None) -> torch.Tensor:
@@ -154,19 +154,19 @@ class MotionInternVLModel(InternVLModel):
         self.multi_modal_projector = StreamProjector(config)
         self.post_init()
 
-    def get_segment_tokens(self, pixel_values: torch.Tensor, telling: bool = False) -> SegmentTokens:
+    def get_segment_tokens(self, pixel_values: torch.Tensor, with_slots: bool = False) -> SegmentTokens:
         """Turn pixel values (B, K, 3, H, W) into the visual tokens of B segments, with K of at least 1.
 
         Parameters
         ----------
         pixel_values : Tensor
             Normalised frames.
-        telling : bool
+        with_slots : bool
             Whether the observer's slots are among the tokens.
         """
-        return self.segment_tokens(self.block_features(pixel_values), telling)
+        return self.segment_tokens(self.block_features(pixel_values), with_slots)
 
-    def segment_tokens(self, features: Mapping[int, torch.Tensor], telling: bool = False) -> SegmentTokens:
+    def segment_tokens(self, features: Mapping[int, torch.Tensor], with_slots: bool = False) -> SegmentTokens:
         """Turn patch features by block, as of :meth:`block_features`, into the visual tokens of B segments."""
         streams = self.streams(features)
         departures = []
@@ -174,7 +174,7 @@ class MotionInternVLModel(InternVLModel):
             moved = departure(features[block]).mean(dim=1).unsqueeze(-1)
             departures.append(self._cells(moved, nn.functional.adaptive_avg_pool2d)[..., 0])
         motion = torch.stack(departures).mean(dim=0).repeat(1, len(streams))
-        tokens = self.multi_modal_projector(streams, features, telling)
+        tokens = self.multi_modal_projector(streams, features, with_slots)
         # A slot stands for no place.
         return SegmentTokens(tokens, nn.functional.pad(motion, (0, tokens.shape[1] - motion.shape[1])))
 

@@ -40,7 +40,7 @@ class Player(ui.element, component="assets/player.js"):
             curve=_NO_CURVE,
             events=[],
             labels=[],
-            heat=None,
+            map=None,
         )
         self._video = video
         self.on("mark", lambda event: on_mark(event.args["start"], event.args["end"]))
@@ -50,11 +50,11 @@ class Player(ui.element, component="assets/player.js"):
         found: Detection | None,
         events: Sequence[ReviewedEvent],
         labels: Sequence[LabelRecord],
-        has_heat: bool = False,
+        has_anomaly_map: bool = False,
     ) -> None:
-        """Draw what was found, and what was said of it; ``has_heat`` if there are heat maps to be shown."""
-        address = f"{PREFIX}/videos/{self._video.id}/heat?time={{time}}"
-        self.props["heat"] = address if has_heat else None
+        """Draw what was found, and what was said of it; ``has_anomaly_map`` if there are anomaly maps to be shown."""
+        address = f"{PREFIX}/videos/{self._video.id}/anomaly-map?time={{time}}"
+        self.props["map"] = address if has_anomaly_map else None
         if found is None:
             self.props["curve"] = _NO_CURVE
         else:

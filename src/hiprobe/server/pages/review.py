@@ -59,7 +59,7 @@ class _Review:
             Key("]", "Mark to here", lambda: self._player.run_method("mark_to_here")),
             Key("m", "Label what is marked as abnormal", lambda: self._marking.abnormal()),
             Key("Escape", "Mark nothing", lambda: self._marking.set(None)),
-            Key("h", "Heat map on or off", lambda: self._player.run_method("toggle_heat")),
+            Key("h", "Anomaly map on or off", lambda: self._player.run_method("toggle_map")),
         ]
 
     def build(self, news: Tag, start: float) -> None:
@@ -102,7 +102,7 @@ class _Review:
             return
         self._seen = seen
         events = service.labels.events(number)
-        self._player.draw(service.results.find(number), events, labels, service.results.has_heat(number))
+        self._player.draw(service.results.find(number), events, labels, service.results.has_anomaly_map(number))
         self._events.show(events, labels, detected=video.n_events is not None)
 
     def _show_state(self, video: VideoRecord, job: JobRecord | None) -> None:

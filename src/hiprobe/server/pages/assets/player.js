@@ -15,8 +15,8 @@ export default {
       <div class="screen">
         <video ref="video" :src="src" controls playsinline preload="auto" :aria-label="'Video ' + name"
           @timeupdate="follow" @seeked="follow" @play="run" @loadedmetadata="ready"></video>
-        <img v-if="heat && hot" class="heat" :src="heat.replace('{time}', time.toFixed(1))" alt="" />
-        <button v-if="heat" type="button" class="button warm" :aria-pressed="String(hot)" @click="toggle_heat">Heat map</button>
+        <img v-if="map && shown" class="map" :src="map.replace('{time}', time.toFixed(1))" alt="" />
+        <button v-if="map" type="button" class="button warm" :aria-pressed="String(shown)" @click="toggle_map">Anomaly map</button>
       </div>
       <div ref="timeline" class="timeline" role="slider" tabindex="0" aria-label="Timeline" aria-valuemin="0"
         :aria-valuemax="duration.toFixed(1)" :aria-valuenow="time.toFixed(1)" :aria-valuetext="spoken"
@@ -47,9 +47,9 @@ export default {
     labels: Array, // start, end, verdict
     marked: Object, // start, end; or null
     loop: Object, // start, end of what is played again and again; or null
-    heat: String, // address of the heat map at {time}, laid over the picture; or null
+    map: String, // address of the anomaly map at {time}, laid over the picture; or null
   },
-  data: () => ({ time: 0, hover: null, drag: null, pending: null, hot: false }),
+  data: () => ({ time: 0, hover: null, drag: null, pending: null, shown: false }),
   computed: {
     // Scores at the bottom and at the top: the threshold is always within, and a quiet video stays flat.
     range() {
@@ -98,8 +98,8 @@ export default {
       if (video.paused) video.play().catch(() => {});
       else video.pause();
     },
-    toggle_heat() {
-      this.hot = !this.hot;
+    toggle_map() {
+      this.shown = !this.shown;
     },
     mark_from_here() {
       const end = this.marked && this.marked.end > this.time ? this.marked.end : this.duration;

@@ -8,11 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hiprobe.arrays import BoolArray, FloatArray, IntArray
 from hiprobe.errors import CalibrationError
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.intp]
 
 _ROWS = 256
 """Rows that are worked on at once, so that intermediate values stay in the processor's cache."""

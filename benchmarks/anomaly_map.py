@@ -1,7 +1,7 @@
-"""Heat maps against the truth: UCSD Ped2's pixel masks, and what the event of a generated scene changes.
+"""Anomaly maps against the truth: UCSD Ped2's pixel masks, and what the event of a generated scene changes.
 
     python -m benchmarks.one_class DATA [--work bench-out]     # fits the one-class probe on the normal clips
-    python -m benchmarks.heat_map DATA [--work bench-out] [--only ped2|scenes] [--clips 44]
+    python -m benchmarks.anomaly_map DATA [--work bench-out] [--only ped2|scenes] [--clips 44]
 
 DATA holds ``ucsd_ped2/`` with ``labels.csv`` and ``gt_pixel_masks/``. Ped2: logistic probes are fitted on the normal
 clips and Test001 to Test004, the one-class probe on the normal clips alone; measured on every fifth abnormal frame of
@@ -30,7 +30,7 @@ from benchmarks.real_footage import read_videos
 from benchmarks.ucsd_ped2 import FITTED_TESTS, POOLINGS_MEASURED
 from hiprobe.backbones import Backbone, Pooling, load_backbone
 from hiprobe.datasets import LabelledVideo, Manifest
-from hiprobe.explain import HeatMap, Witness, read_heat
+from hiprobe.explain import AnomalyMap, Witness, read_anomaly_map
 from hiprobe.explain.witness import spread
 from hiprobe.files import write_text
 from hiprobe.localize import Event, LocalizeSettings
@@ -64,10 +64,10 @@ class Tally:
         self._truth: list[NDArray] = []
         self._hits: list[tuple[bool, bool]] = []
 
-    def add(self, heat: NDArray[np.floating], truth: NDArray[np.bool_]) -> None:
+    def add(self, anomaly_map: NDArray[np.floating], truth: NDArray[np.bool_]) -> None:
         """Add a map (rows, columns) and the true mask (H, W), which marks something."""
         size = truth.shape[::-1]
-        full = np.asarray(Image.fromarray(np.asarray(heat, np.float32)).resize(size, Image.Resampling.BILINEAR))
+        full = np.asarray(Image.fromarray(np.asarray(anomaly_map, np.float32)).resize(size, Image.Resampling.BILINEAR))
         hottest = np.unravel_index(full.argmax(), full.shape)
         away = float(np.asarray(distance_transform_edt(~truth))[hottest])
         self._hits.append((away == 0, away <= NEAR))
@@ -124,34 +124,36 @@ def measure_ped2(data: Path, backbone: Any, work: Path) -> dict[str, dict[str, f
     return {name: tally.numbers() for name, tally in tallies.items()}
 
 
-def _heat(video: Video, scores: NDArray[np.float64], probe: Probe | OneClassProbe, backbone: Backbone) -> HeatMap:
+def _heat(video: Video, scores: NDArray[np.float64], probe: Probe | OneClassProbe, backbone: Backbone) -> AnomalyMap:
     """Return the maps of a whole video, taken for one event."""
     whole = Event(0.0, video.info.duration, 0.0, 1.0, 1.0)
-    return read_heat(video, plan_segments(video.info.duration, Sampling()), scores, [whole], Witness(backbone, probe))
+    return read_anomaly_map(
+        video, plan_segments(video.info.duration, Sampling()), scores, [whole], Witness(backbone, probe)
+    )
 
 
-def _at(heat: HeatMap) -> Maps:
+def _at(anomaly_map: AnomalyMap) -> Maps:
     def nearest(time: float) -> NDArray[np.floating]:
-        found = heat.at(time, reach=np.inf)
+        found = anomaly_map.at(time, reach=np.inf)
         assert found is not None
         return found
 
     return nearest
 
 
-def _differences(video: Video) -> HeatMap:
+def _differences(video: Video) -> AnomalyMap:
     grey = [frame.image.mean(axis=2) for frame in video.frames()]
     steps = [gaussian_filter(np.abs(b - a), BLUR) for a, b in pairwise(grey)]
-    return HeatMap(video.frame_times(), np.array([steps[0], *steps], np.float32))
+    return AnomalyMap(video.frame_times(), np.array([steps[0], *steps], np.float32))
 
 
-def _patch_motion(video: Video, backbone: Any) -> HeatMap:
+def _patch_motion(video: Video, backbone: Any) -> AnomalyMap:
     times, maps = [], []
     for item in iter_segments(video, Sampling(stride=2.0), backbone.info.frame_size):
         times.append(item.times)
         maps.append(backbone.placed_states(item.frames[None], DEFAULT_PROMPT, 1, "visual").motion[0])
     order = np.argsort(np.concatenate(times), kind="stable")
-    return HeatMap(np.concatenate(times)[order], np.concatenate(maps)[order])
+    return AnomalyMap(np.concatenate(times)[order], np.concatenate(maps)[order])
 
 
 def _score(tally: Tally, video: LabelledVideo, maps: Maps) -> None:
@@ -239,11 +241,11 @@ def main() -> None:
     if options.only in (None, "ped2"):
         ped2 = measure_ped2(options.data / "ucsd_ped2", Remembering(backbone), options.work)
         show("UCSD Ped2", ped2)
-        write_text(options.work / "heat_map-ped2.json", json.dumps(ped2, indent=2) + "\n")
+        write_text(options.work / "anomaly_map-ped2.json", json.dumps(ped2, indent=2) + "\n")
     if options.only in (None, "scenes"):
         scenes = measure_scenes(backbone, options.clips, options.work)
         show("Generated scenes", scenes)
-        write_text(options.work / "heat_map-scenes.json", json.dumps(scenes, indent=2) + "\n")
+        write_text(options.work / "anomaly_map-scenes.json", json.dumps(scenes, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Heat maps: where in the picture, and in which frames, the score of a probe comes from."""
+"""Anomaly maps: where in the picture, and in which frames, the score of a probe comes from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hiprobe.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class HeatMap:
+class AnomalyMap:
     """Where the scores of a video, or of its events, come from.
 
     Attributes
@@ -34,7 +34,7 @@ class HeatMap:
     def __post_init__(self) -> None:
         if self.maps.ndim != 3 or self.times.shape != self.maps.shape[:1]:
             raise UsageError(
-                f"Heat maps of shape {self.maps.shape} for times {self.times.shape}: give (F, rows, cols)."
+                f"Anomaly maps of shape {self.maps.shape} for times {self.times.shape}: give (F, rows, cols)."
             )
 
     @property
@@ -54,25 +54,25 @@ class HeatMap:
         best = min(near, key=lambda i: abs(self.times[i] - time))
         return self.maps[best] if abs(self.times[best] - time) <= reach else None
 
-    def between(self, start: float, end: float) -> HeatMap:
+    def between(self, start: float, end: float) -> AnomalyMap:
         """Return the maps of a part of the video, in seconds."""
         inside = (self.times >= start) & (self.times <= end)
-        return HeatMap(self.times[inside], self.maps[inside])
+        return AnomalyMap(self.times[inside], self.maps[inside])
 
 
 def blend(
-    picture: NDArray[np.uint8], heat: NDArray[np.floating], low: float, high: float, strength: float = 0.5
+    picture: NDArray[np.uint8], anomaly_map: NDArray[np.floating], low: float, high: float, strength: float = 0.5
 ) -> NDArray[np.uint8]:
-    """Lay heat over a picture: nothing where it is ``low`` or less, yellow to red towards ``high``.
+    """Lay an anomaly map over a picture: nothing where it is ``low`` or less, yellow to red towards ``high``.
 
     Parameters
     ----------
     picture : ndarray of uint8, shape (H, W, 3)
         RGB.
-    heat : ndarray of shape (rows, columns)
-        One map of a :class:`HeatMap`; stretched over the whole picture.
+    anomaly_map : ndarray of shape (rows, columns)
+        One map of a :class:`AnomalyMap`; stretched over the whole picture.
     low, high : float
-        See :attr:`HeatMap.range`.
+        See :attr:`AnomalyMap.range`.
     strength : float
         How much of the picture the hottest place hides, 0 to 1.
 
@@ -80,17 +80,17 @@ def blend(
     -------
     ndarray of uint8, shape (H, W, 3)
     """
-    laid = veil(heat, (picture.shape[0], picture.shape[1]), low, high, strength).astype(np.float32)
+    laid = color_overlay(anomaly_map, (picture.shape[0], picture.shape[1]), low, high, strength).astype(np.float32)
     share = laid[..., 3:] / 255
     return (picture * (1 - share) + laid[..., :3] * share).round().astype(np.uint8)
 
 
-def veil(
-    heat: NDArray[np.floating], size: tuple[int, int], low: float, high: float, strength: float = 0.5
+def color_overlay(
+    anomaly_map: NDArray[np.floating], size: tuple[int, int], low: float, high: float, strength: float = 0.5
 ) -> NDArray[np.uint8]:
     """Draw what :func:`blend` lays over a picture of ``size`` (height, width): uint8 (H, W, 4), RGB and opacity."""
-    level = np.clip((np.asarray(heat, np.float32) - low) / max(high - low, 1e-9), 0, 1)
+    level = np.clip((np.asarray(anomaly_map, np.float32) - low) / max(high - low, 1e-9), 0, 1)
     level = np.asarray(Image.fromarray(level).resize((size[1], size[0]), Image.Resampling.BILINEAR))[..., None]
-    # Red stays full; green falls with heat: yellow, orange, red. Blue is none.
+    # Red stays full; green falls with the score: yellow, orange, red. Blue is none.
     parts = [np.full_like(level, 255), 220 * (1 - level), np.zeros_like(level), 255 * strength * level]
     return np.concatenate(parts, axis=2).round().astype(np.uint8)

@@ -1,13 +1,12 @@
-"""Checks on the arrays that the functions of this folder take."""
+"""Score curves over time: checked arrays of scores and times, and intervals."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hiprobe.arrays import FloatArray
 from hiprobe.errors import UsageError
-
-FloatArray = NDArray[np.float64]
 
 
 def finite_vector(name: str, values: ArrayLike) -> FloatArray:

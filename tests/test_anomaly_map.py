@@ -1,4 +1,4 @@
-"""Heat maps: where the score of a probe comes from."""
+"""Anomaly maps: where the score of a probe comes from."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from hiprobe.backbones import PlacedStates
 from hiprobe.backbones.base import token_grid
 from hiprobe.errors import UsageError
-from hiprobe.explain import HeatMap, Witness, blend
+from hiprobe.explain import AnomalyMap, Witness, blend
 from hiprobe.explain.witness import spread
 from hiprobe.features import FeatureStore
 from hiprobe.localize import LocalizeSettings
 from hiprobe.pipeline import detect, fit, fit_normal
-from hiprobe.pipeline.detect import NO_HEAT
+from hiprobe.pipeline.detect import NO_MAP
 from hiprobe.probing import AnyProbe
 from hiprobe.report import detection_json
 from hiprobe.video import Sampling, iter_segments, open_video
@@ -36,7 +36,7 @@ SPOT = (slice(16, 32), slice(60, 80))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("heat")
+    return tmp_path_factory.mktemp("anomaly_map")
 
 
 @pytest.fixture(scope="module")
@@ -53,31 +53,31 @@ def manifest(folder: Path) -> Path:
     return write_calibration(folder)
 
 
-def found(path: Path, probe: AnyProbe, backbone: FakeBackbone) -> HeatMap:
+def found(path: Path, probe: AnyProbe, backbone: FakeBackbone) -> AnomalyMap:
     settings = LocalizeSettings(threshold="adaptive")
-    result = detect(path, probe, backbone, heat=True, localize=settings)
-    assert len(result.events) == 1 and result.heat is not None
+    result = detect(path, probe, backbone, anomaly_map=True, localize=settings)
+    assert len(result.events) == 1 and result.anomaly_map is not None
     assert result.events[0].event.start < 6 < result.events[0].event.end
-    return result.heat
+    return result.anomaly_map
 
 
 @pytest.mark.parametrize("pooling", ["visual", "motion", "last"])
 def test_the_hottest_place_is_where_and_when_it_happens(spotted: Path, manifest: Path, pooling) -> None:
     backbone = FakePlacedBackbone()
-    heat = found(spotted, fit(manifest, backbone, pooling=pooling).probe, backbone)
-    frame, row, column = np.unravel_index(heat.maps.argmax(), heat.maps.shape)
-    assert 5 <= heat.times[frame] < 8 and (row, column) == (1, 3)
+    anomaly_map = found(spotted, fit(manifest, backbone, pooling=pooling).probe, backbone)
+    frame, row, column = np.unravel_index(anomaly_map.maps.argmax(), anomaly_map.maps.shape)
+    assert 5 <= anomaly_map.times[frame] < 8 and (row, column) == (1, 3)
     # Everywhere else, and before and after, it is cold.
-    assert heat.maps[(heat.times < 5) | (heat.times >= 8)].max() < 0.3 * heat.maps.max()
-    inside = heat.maps[(heat.times >= 5) & (heat.times < 8)].mean(axis=0)
+    assert anomaly_map.maps[(anomaly_map.times < 5) | (anomaly_map.times >= 8)].max() < 0.3 * anomaly_map.maps.max()
+    inside = anomaly_map.maps[(anomaly_map.times >= 5) & (anomaly_map.times < 8)].mean(axis=0)
     assert np.sort(inside.ravel())[-2] < 0.3 * inside[1, 3]
 
 
 def test_times_are_those_of_sampled_frames_each_once(spotted: Path, manifest: Path) -> None:
     backbone = FakePlacedBackbone()
-    heat = found(spotted, fit(manifest, backbone).probe, backbone)
-    assert (np.diff(heat.times) > 0.05).all()
-    assert np.allclose(heat.times * 10, (heat.times * 10).round())
+    anomaly_map = found(spotted, fit(manifest, backbone).probe, backbone)
+    assert (np.diff(anomaly_map.times) > 0.05).all()
+    assert np.allclose(anomaly_map.times * 10, (anomaly_map.times * 10).round())
 
 
 class Counting(FakePlacedBackbone):
@@ -94,15 +94,15 @@ class Counting(FakePlacedBackbone):
 def test_no_segment_is_read_twice(spotted: Path, manifest: Path, tmp_path: Path, pooling) -> None:
     probe, settings = fit(manifest, FakePlacedBackbone(), pooling=pooling).probe, LocalizeSettings(threshold="adaptive")
     backbone, store = Counting(), FeatureStore(tmp_path)
-    fresh = detect(spotted, probe, backbone, heat=True, localize=settings, store=store)
-    assert backbone.read == len(fresh.segments) == 11 and fresh.heat is not None
+    fresh = detect(spotted, probe, backbone, anomaly_map=True, localize=settings, store=store)
+    assert backbone.read == len(fresh.segments) == 11 and fresh.anomaly_map is not None
     # Of hidden states that are kept, only what is needed is read, and the maps are the same.
-    kept = detect(spotted, probe, backbone, heat=True, localize=settings, store=store)
+    kept = detect(spotted, probe, backbone, anomaly_map=True, localize=settings, store=store)
     event = fresh.events[0].event
     touched = sum(s.start < event.end and s.end > event.start for s in fresh.segments)
     assert touched < 11 and backbone.read - 11 == touched + (11 if pooling == "last" else 0)
-    assert kept.heat is not None and np.array_equal(kept.heat.times, fresh.heat.times)
-    np.testing.assert_allclose(kept.heat.maps, fresh.heat.maps, rtol=1e-4, atol=1e-4)
+    assert kept.anomaly_map is not None and np.array_equal(kept.anomaly_map.times, fresh.anomaly_map.times)
+    np.testing.assert_allclose(kept.anomaly_map.maps, fresh.anomaly_map.maps, rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_remembered_takes_no_more_memory_than_it_may(spotted: Path, manifest: Path) -> None:
@@ -122,20 +122,20 @@ def test_what_is_remembered_takes_no_more_memory_than_it_may(spotted: Path, mani
 def test_the_tokens_of_one_class_probes_are_their_heat(folder: Path) -> None:
     backbone = FakeTokenBackbone()
     probe = fit_normal(write_normal(folder), backbone, layer=3).probe
-    heat = found(yard_video(folder / "yard.mp4", 12, (5, 8), seed=9), probe, backbone)
+    anomaly_map = found(yard_video(folder / "yard.mp4", 12, (5, 8), seed=9), probe, backbone)
     # yard_video moves a bright thing through rows 16 to 32 of 48: the middle row of patches.
-    frame, row, _ = np.unravel_index(heat.maps.argmax(), heat.maps.shape)
-    assert 5 <= heat.times[frame] < 8 and row == 1
+    frame, row, _ = np.unravel_index(anomaly_map.maps.argmax(), anomaly_map.maps.shape)
+    assert 5 <= anomaly_map.times[frame] < 8 and row == 1
 
 
-def test_heat_is_spread_within_cells_by_what_moves() -> None:
+def test_the_map_is_spread_within_cells_by_what_moves() -> None:
     states = np.zeros((1, 1, 2, 2, 3), np.float32)
     states[0, 0, 0, 1] = (0, 2, 0)
     motion = np.zeros((1, 4, 6, 6), np.float32)
     motion[0, 2, 0, 5] = motion[0, 1, 5, 0] = 1  # within the hot cell; within a cold one
-    heat = spread(PlacedStates(np.zeros((1, 3), np.float32), states, motion), np.array([0.0, 1.0, 0.0]))
-    assert heat.shape == (4, 6, 6) and heat[2, 0, 5] == heat.max() > 0
-    assert heat[1, 5, 0] == 0 and np.count_nonzero(heat) == 1
+    anomaly_map = spread(PlacedStates(np.zeros((1, 3), np.float32), states, motion), np.array([0.0, 1.0, 0.0]))
+    assert anomaly_map.shape == (4, 6, 6) and anomaly_map[2, 0, 5] == anomaly_map.max() > 0
+    assert anomaly_map[1, 5, 0] == 0 and np.count_nonzero(anomaly_map) == 1
 
 
 def test_a_video_of_one_segment_tells_a_last_probe_nothing(folder: Path, manifest: Path) -> None:
@@ -143,22 +143,22 @@ def test_a_video_of_one_segment_tells_a_last_probe_nothing(folder: Path, manifes
     probe = fit(manifest, backbone, pooling="last").probe
     probe = replace(probe, calibrated_threshold=-1.0)
     short = write_video(folder / "short.mp4", 15, fps=10)
-    result = detect(short, probe, backbone, heat=True)
-    assert result.events and NO_HEAT in result.warnings
-    assert result.heat is not None and result.heat.at(0.5) is None
+    result = detect(short, probe, backbone, anomaly_map=True)
+    assert result.events and NO_MAP in result.warnings
+    assert result.anomaly_map is not None and result.anomaly_map.at(0.5) is None
 
 
 def test_a_backbone_that_tells_no_places_apart_says_so(spotted: Path, manifest: Path) -> None:
     probe = fit(manifest, FakeBackbone()).probe
     with pytest.raises(UsageError, match="does not tell places"):
-        detect(spotted, probe, FakeBackbone(), heat=True)
+        detect(spotted, probe, FakeBackbone(), anomaly_map=True)
 
 
 def test_maps_are_not_in_the_json_and_change_nothing_there(spotted: Path, manifest: Path) -> None:
     backbone = FakePlacedBackbone()
     probe = fit(manifest, backbone).probe
-    result = detect(spotted, probe, backbone, heat=True, localize=LocalizeSettings(threshold="adaptive"))
-    assert result.events and detection_json(result) == detection_json(replace(result, heat=None))
+    result = detect(spotted, probe, backbone, anomaly_map=True, localize=LocalizeSettings(threshold="adaptive"))
+    assert result.events and detection_json(result) == detection_json(replace(result, anomaly_map=None))
 
 
 def test_grids_follow_the_shape_of_frames() -> None:
@@ -171,19 +171,19 @@ def test_grids_follow_the_shape_of_frames() -> None:
 
 def test_blending_shows_hot_places_and_leaves_cold_ones() -> None:
     picture = np.full((40, 60, 3), 100, np.uint8)
-    heat = np.zeros((2, 3), np.float32)
-    heat[0, 2] = 1
-    shown = blend(picture, heat, 0.0, 1.0)
+    anomaly_map = np.zeros((2, 3), np.float32)
+    anomaly_map[0, 2] = 1
+    shown = blend(picture, anomaly_map, 0.0, 1.0)
     assert shown.shape == picture.shape and shown.dtype == np.uint8
     assert (shown[30:, :20] == 100).all()
     red, green, blue = shown[2, 57].tolist()
     assert red > 150 and green < 100 and blue < 100
-    assert np.array_equal(blend(picture, heat, 0.0, 1.0, strength=0), picture)
+    assert np.array_equal(blend(picture, anomaly_map, 0.0, 1.0, strength=0), picture)
 
 
 def test_a_map_is_found_by_time() -> None:
-    heat = HeatMap(np.array([1.0, 2.0]), np.stack([np.zeros((2, 2)), np.ones((2, 2))]).astype(np.float32))
-    found = heat.at(1.6)
+    anomaly_map = AnomalyMap(np.array([1.0, 2.0]), np.stack([np.zeros((2, 2)), np.ones((2, 2))]).astype(np.float32))
+    found = anomaly_map.at(1.6)
     assert found is not None and found.max() == 1
-    assert heat.at(4.0) is None
-    assert heat.between(1.5, 3).times.tolist() == [2.0]
+    assert anomaly_map.at(4.0) is None
+    assert anomaly_map.between(1.5, 3).times.tolist() == [2.0]
