@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.families import Family, Prepared
 from hiprobe.backbones.frames import frame_key
+from hiprobe.backbones.reading import Prompt
 from hiprobe.backbones.transfer import to_device
 
 _LEVELS, _CHANNELS = 256, 3
@@ -134,7 +135,7 @@ class Preparer:
         self._pixels = Pixels(family)
         self._form = lru_cache(_KEPT_FORMS)(self._new_form)
 
-    def __call__(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def __call__(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """Prepare one segment, frames (K, H, W, 3)."""
         form = self._form(len(frames), interval, prompt)
         if form is None:
@@ -142,7 +143,7 @@ class Preparer:
         text = form.prepared
         return Raw(text.inputs, text.visual, text.steps, by_steps(frames, text.steps), form)
 
-    def _new_form(self, count: int, interval: float, prompt: str) -> Form | None:
+    def _new_form(self, count: int, interval: float, prompt: Prompt) -> Form | None:
         """Return None where the family is to prepare each segment itself."""
         preparing, layout = (_owner(type(self._family), name) for name in ("prepare", "layout"))
         # A layout is not for what a class that inherits it prepares in its own way.

@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import transformers
+from jinja2 import TemplateError
 from numpy.typing import NDArray
 from packaging.version import Version
 from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from hiprobe.backbones.prompts import chat_template, check_prompt
+from hiprobe.backbones.reading import Prompt
 from hiprobe.errors import BackboneError
 
 
@@ -107,8 +109,11 @@ class Family(ABC):
         """Return how many visual tokens a frame becomes."""
 
     @abstractmethod
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
-        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart."""
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
+        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart.
+
+        The prompt is for :meth:`render`.
+        """
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]] | None:
         """Divide the pixels of a segment into those of each step of time, where each is encoded by itself.
@@ -166,16 +171,31 @@ class Family(ABC):
             "template": self.template,
         }
 
-    def render(self, parts: Sequence[str], prompt: str) -> str:
-        """Return one user turn by the chat template: ``parts`` are "image" or "video", then the prompt."""
+    def render(self, parts: Sequence[str], prompt: Prompt) -> str:
+        """Return one user turn by the chat template: ``parts`` are "image" or "video", then the prompt.
+
+        A system message goes before it.
+
+        Raises
+        ------
+        UsageError
+            If the prompt holds a control token of the model.
+        BackboneError
+            If the template takes no system message.
+        """
         check_prompt(self.tokenizer, prompt)
-        content = [*({"type": part} for part in parts), {"type": "text", "text": prompt}]
-        return self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=self.template,
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        content = [*({"type": part} for part in parts), {"type": "text", "text": prompt.text}]
+        turns = [{"role": "user", "content": content}]
+        if prompt.system is not None:
+            turns.insert(0, {"role": "system", "content": [{"type": "text", "text": prompt.system}]})
+        try:
+            return self.tokenizer.apply_chat_template(
+                turns, chat_template=self.template, tokenize=False, add_generation_prompt=True
+            )
+        except TemplateError as error:
+            raise BackboneError(
+                f"{self.name}: its chat template cannot be applied ({error}); leave the system message out."
+            ) from error
 
     def tokenize(self, text: str, image_token_id: int, steps: int, **pixels: torch.Tensor) -> Prepared:
         """Tokenize a rendered prompt whose placeholders are expanded, and find the visual tokens in it."""

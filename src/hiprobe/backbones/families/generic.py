@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers import AutoProcessor
 
 from hiprobe.backbones.families.base import Family, Prepared, square
+from hiprobe.backbones.reading import Prompt
 from hiprobe.errors import BackboneError
 
 _SIDE = 448
@@ -36,7 +37,7 @@ class Generic(Family):
         """See :meth:`Family.tokens_per_frame`: not known before a frame has been prepared."""
         return None
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`.
 
         Raises
