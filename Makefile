@@ -30,7 +30,7 @@ probes: $(VENV)/.dev-installed
 	$(BIN)/python -m benchmarks.starter_probes $(DATA)
 
 docs: $(VENV)/.dev-installed
-	$(BIN)/python -m tools.cli_reference
+	$(BIN)/python -m scripts.cli_reference
 
 samples: $(VENV)/.installed
 	$(PIP) --editable '.[scenes]'

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import hiprobe
-from tools.cli_reference import PATH, reference
+from scripts.cli_reference import PATH, reference
 
 ROOT = Path(__file__).parents[1]
 

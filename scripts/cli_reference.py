@@ -1,4 +1,4 @@
-"""Write the command reference, ``docs/cli.md``, from what ``--help`` says: ``python -m tools.cli_reference``.
+"""Write the command reference, ``docs/cli.md``, from what ``--help`` says: ``python -m scripts.cli_reference``.
 
 With ``--check`` nothing is written, and the exit code is 1 if the file is stale.
 """

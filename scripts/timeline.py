@@ -1,4 +1,4 @@
-"""Draw the timeline of a detection: ``python -m tools.timeline demo-out/street.json docs/timeline.png [truth.csv]``.
+"""Draw the timeline of a detection: ``python -m scripts.timeline demo-out/street.json docs/timeline.png [truth.csv]``.
 
 Raw and smoothed scores, the threshold and the events; the true intervals of a manifest below, where one is given.
 """

@@ -1,4 +1,4 @@
-"""Photograph the review page for the docs: ``python -m tools.page_pictures``.
+"""Photograph the review page for the docs: ``python -m scripts.page_pictures``.
 
 A probe is fitted on the bundled sample clips, a server is run on a project of a few of them, and a headless Chromium
 walks through it. The pictures are ``docs/screenshots/page-*.png``.
