@@ -30,11 +30,12 @@ probes: $(VENV)/.dev-installed
 	$(BIN)/python -m benchmarks.starter_probes $(DATA)
 
 docs: $(VENV)/.dev-installed
-	$(BIN)/python -m tools.cli_reference
+	$(BIN)/python -m scripts.cli_reference
 
+# From Python 3.12 on there is no wheel of pybullet: it is built here, which takes a C++ compiler.
 samples: $(VENV)/.installed
-	$(PIP) --editable '.[scenes]'
-	$(BIN)/python -m tools.scenes --out src/hiprobe/samples
+	$(PIP) --editable . --editable training pybullet==3.2.7
+	$(BIN)/python -m hiprobe_training.scenes --out src/hiprobe/samples
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,8 +48,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.dev-installed: $(VENV)/.installed
-	$(PIP) --editable '.[dev]'
+$(VENV)/.dev-installed: $(VENV)/.installed training/pyproject.toml
+	$(PIP) --editable '.[dev]' --editable training
 	@touch $@
 
 $(FAMILIES)/.installed: pyproject.toml constraints.txt | $(BIN)/python

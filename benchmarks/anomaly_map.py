@@ -169,7 +169,7 @@ def _score(tally: Tally, video: LabelledVideo, maps: Maps) -> None:
 def measure_scenes(backbone: Any, clips: int, work: Path) -> dict[str, dict[str, float]]:
     """Fit on generated clips, ``clips`` abnormal and as many normal, and measure on ``clips`` abnormal ones."""
     from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED
-    from tools.scenes.raster import Renderer
+    from hiprobe_training.scenes.raster import Renderer
 
     with Renderer() as renderer:
         fitting = [_scene(CALIBRATION_SEED + i, renderer, backbone, i % 2 == 0) for i in range(2 * clips)]
@@ -201,10 +201,10 @@ def measure_scenes(backbone: Any, clips: int, work: Path) -> dict[str, dict[str,
 
 def _scene(seed: int, renderer: Any, backbone: Any, abnormal: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the frames (8, H, W, 3) of a clip, and what its event changes at two moments (2, 96, 96)."""
-    from tools.scenes.captions import EVENT_WORDS
-    from tools.scenes.seen import draw_seen
-    from tools.scenes.sensor import recorded_map
-    from tools.training.features import clip_frames
+    from hiprobe_training.projector.features import clip_frames
+    from hiprobe_training.scenes.captions import EVENT_WORDS
+    from hiprobe_training.scenes.seen import draw_seen
+    from hiprobe_training.scenes.sensor import recorded_map
 
     kinds = list(EVENT_WORDS)
     clip, marked = draw_seen(seed, renderer, kinds[seed // 2 % len(kinds)] if abnormal else None)
@@ -214,7 +214,7 @@ def _scene(seed: int, renderer: Any, backbone: Any, abnormal: bool) -> tuple[NDA
 
 def _score_scene(tally: Tally, maps: NDArray[np.floating], truth: NDArray[np.bool_]) -> None:
     """Score the maps (8, rows, columns) of a clip at the moments of its truth."""
-    from tools.scenes.seen import MOMENTS
+    from hiprobe_training.scenes.seen import MOMENTS
 
     for moment, mask in zip(MOMENTS, truth, strict=True):
         if mask.any():

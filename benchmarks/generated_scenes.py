@@ -17,18 +17,18 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-import tools.scenes
+import hiprobe_training.scenes
 from hiprobe.backbones import Pooling
 from hiprobe.backbones.embedded.backbone import VisualTokens
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.files import atomic_path
 from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import fit_scorer, saliency
-from tools.scenes.captions import COUNT_PROMPT, EVENT_WORDS, called_abnormal, count_people, named_events
-from tools.scenes.raster import Renderer
-from tools.scenes.seen import draw_seen
-from tools.training.features import clip_frames
-from tools.training.slots import CROWD
+from hiprobe_training.projector.features import clip_frames
+from hiprobe_training.projector.slots import CROWD
+from hiprobe_training.scenes.captions import COUNT_PROMPT, EVENT_WORDS, called_abnormal, count_people, named_events
+from hiprobe_training.scenes.raster import Renderer
+from hiprobe_training.scenes.seen import draw_seen
 
 CALIBRATION_SEED, TEST_SEED = 200_000_000, 210_000_000
 MAX_NEW_TOKENS = 40
@@ -60,7 +60,9 @@ def draw(backbone: Any, seed: int, abnormal: int, normal: int, work: Path) -> Dr
 def _pictures(
     seed: int, wanted: list[str | None], size: tuple[int, int], work: Path
 ) -> tuple[NDArray[np.uint8], list[int]]:
-    generator = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(tools.scenes.__path__[0]).glob("*.py"))))
+    generator = hashlib.sha256(
+        b"".join(p.read_bytes() for p in sorted(Path(hiprobe_training.scenes.__path__[0]).glob("*.py")))
+    )
     path = work / f"scenes-{seed}-{len(wanted)}-{generator.hexdigest()[:12]}.safetensors"
     if not path.exists():
         frames, people = [], []

@@ -29,10 +29,10 @@ from hiprobe.probing import KINDS, fit_models, token_scorer, view_values
 from hiprobe.probing.oneclass import TokenModel, view_tokens
 from hiprobe.video import Segment
 from hiprobe.video.segments import sample_times
-from tools.scenes.clips import draw_clip
-from tools.scenes.raster import Renderer
-from tools.scenes.seen import draw_seen
-from tools.scenes.sensor import expose
+from hiprobe_training.scenes.clips import draw_clip
+from hiprobe_training.scenes.raster import Renderer
+from hiprobe_training.scenes.seen import draw_seen
+from hiprobe_training.scenes.sensor import expose
 
 FIRST_CAMERA, FIRST_CLIP = 300_000_000, 310_000_000  # seeds that no training run reaches
 FIT, NORMAL, EVENTS = 48, 24, 30

@@ -10,8 +10,8 @@ from benchmarks.generated_scenes import BATCH, generate_all, tokens_with_slots
 from hiprobe.datasets import LabelledVideo
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.video import Segment, open_video, sample_segments
-from tools.scenes.captions import called_abnormal, named_events
-from tools.training.features import FRAMES
+from hiprobe_training.projector.features import FRAMES
+from hiprobe_training.scenes.captions import called_abnormal, named_events
 
 PRINTED, SEED = 20, 0
 

@@ -15,21 +15,9 @@ from hiprobe.cli.options import state
 from tests.browser import launched
 from tests.trees import N_FRAMES
 from tests.videos import write_video
-from tools.scenes.raster import Renderer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    pytest.importorskip("moderngl", reason="the scene generator's renderer needs moderngl")
-    try:
-        made = Renderer()
-    except Exception as error:
-        pytest.skip(f"no EGL context can be made here: {error}")
-    with made:
-        yield made
 
 
 @pytest.fixture(scope="module")

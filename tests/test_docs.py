@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import hiprobe
-from tools.cli_reference import PATH, reference
+from scripts.cli_reference import PATH, reference
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,7 +16,8 @@ def test_the_command_reference_is_fresh() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+    names = ("README.md", "CONTRIBUTING.md", "training/README.md")
+    for page in [*(ROOT / name for name in names), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
@@ -52,3 +53,9 @@ def test_imports_point_downwards() -> None:
             continue
         for name in re.findall(r"from hiprobe\.(\w+)", path.read_text(encoding="utf-8")):
             assert name == home or level[name] < level[home], f"{path} imports upwards: {name}"
+
+
+def test_the_product_does_not_import_the_training_package() -> None:
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        imported = re.findall(r"^\s*(?:from|import) hiprobe_training\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not imported, f"{path} imports the training package"

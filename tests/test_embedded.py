@@ -14,14 +14,11 @@ from transformers import InternVLVisionModel
 
 from hiprobe.backbones import cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
-from hiprobe.backbones.embedded.backbone import EmbeddedBackbone, VisualTokens
+from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
 from hiprobe.backbones.embedded.vision import normalise, vision_config
 from hiprobe.errors import BackboneError, OutputError, UsageError
-from hiprobe.explain import EXPLAIN_PROMPT
-from tools.scenes.captions import named_events
-from tools.training.slots import SLOTS
 
 
 def test_a_fused_tower_is_the_library_s_own() -> None:
@@ -262,20 +259,3 @@ def test_probes_read_the_streams_alone_and_text_comes_of_the_slots_too(real: Emb
     assert slots == 8 and told.embeddings.shape[1] == read.embeddings.shape[1] + slots == 56
     offsets = real._model.model.multi_modal_projector.places[:48]
     torch.testing.assert_close(told.embeddings[:, :48], read.embeddings + offsets)
-
-
-@pytest.mark.real
-@torch.inference_mode()
-def test_the_language_model_says_what_the_slots_tell_it(real: EmbeddedBackbone) -> None:
-    projector = real._model.model.multi_modal_projector
-    frames = np.full((1, 8, *real.info.frame_size, 3), 90, dtype=np.uint8)
-    features = real._model.model.block_features(normalise(frames, real._model.lm_head.weight))
-    streams, observed = real._model.model.streams(features), projector.observer(projector.observer.reduce(features))
-    said = {}
-    for event in ("none", "fight", "fire"):
-        for slot in (0, 1):  # the event and a form that goes with it
-            wanted = [event in answer for answer in SLOTS[slot].answers]
-            observed.logits[slot][:] = torch.tensor(wanted).float().log().clamp_min(-20)
-        tokens = VisualTokens(projector.tokens(streams, observed), torch.zeros(1, 56))
-        said[event] = named_events(real.say(tokens, EXPLAIN_PROMPT, 40)[0])
-    assert not said["none"] and "fight" in said["fight"] - said["fire"] and "fire" in said["fire"] - said["fight"]

@@ -13,7 +13,7 @@ from hiprobe.backbones.embedded.sources import LANGUAGE, VISION
 NAME = "embedded"
 
 PROJECTOR = resources.files("hiprobe.backbones.embedded").joinpath("projector.safetensors")
-"""What is trained of the projector, float16, made by tools/training; all else of it is the closed form's."""
+"""What is trained of the projector, float16, made by the training package; all else of it is the closed form's."""
 
 TRAINED = PROJECTOR.is_file()
 
@@ -56,7 +56,7 @@ OBSERVING = Recipe(
     reduced_widths=(64, 128),
     slots=(12, 27, 10, 19, 6, 6, 8, 3),
 )
-"""What tools/training makes a projector for."""
+"""What the training package makes a projector for."""
 
 RECIPE = OBSERVING if TRAINED else CLOSED_FORM
 
