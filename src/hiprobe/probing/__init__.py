@@ -25,7 +25,7 @@ from hiprobe.probing.oneclass import (
 )
 from hiprobe.probing.oneclass_probe import AnyProbe, OneClassProbe, OneClassStats, read_probe
 from hiprobe.probing.probe_file import Probe
-from hiprobe.probing.saliency import Saliency, SaliencyAccumulator, saliency
+from hiprobe.probing.saliency import Saliency, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
 from hiprobe.probing.similar import CalibrationSegment, SegmentIndex, index_segments, kept_rows
 from hiprobe.probing.stability import bootstrap_stability
@@ -46,7 +46,6 @@ __all__ = [
     "Probe",
     "ProbeContext",
     "Saliency",
-    "SaliencyAccumulator",
     "SaliencySettings",
     "Scorer",
     "SegmentIndex",
