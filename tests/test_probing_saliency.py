@@ -1,4 +1,4 @@
-"""Saliency against closed forms and two-pass brute force; streaming; undefined cases; bootstrap."""
+"""Saliency against closed forms and two-pass brute force; cells that add up; undefined cases; bootstrap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
 from hiprobe.errors import CalibrationError, UsageError
-from hiprobe.probing import SaliencyAccumulator, SaliencySettings, bootstrap_stability, saliency
+from hiprobe.probing import SaliencySettings, bootstrap_stability, saliency
+from hiprobe.probing.cells import Cells, Reference
+from hiprobe.probing.formulas import combine
+from hiprobe.probing.segments import Segments
 
 LAYERS, WIDTH, PLANTED = 6, 20, 3
 
@@ -27,21 +30,39 @@ def planted(n: int = 80, seed: int = 0, gap: float = 2.0) -> tuple[np.ndarray, n
     return states, labels, groups
 
 
-def brute_force(states: np.ndarray, labels: np.ndarray, bins: int = 32) -> tuple[np.ndarray, ...]:
-    """Return D_KL, LDR and H by two passes and plain loops."""
+def brute_force(
+    states: np.ndarray, labels: np.ndarray, bins: int = 32, whole: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
+    """Return D_KL, LDR and H by two passes and plain loops; histogram ranges are those of ``whole``, if given."""
     n_layers, width = states.shape[1:]
     d_kl, ldr, h = np.zeros((3, n_layers))
     for layer in range(n_layers):
         for feature in range(width):
             values = states[:, layer, feature].astype(np.float64)
+            every = values if whole is None else whole[:, layer, feature].astype(np.float64)
             a, n = values[labels], values[~labels]
             gap = (a.mean() - n.mean()) ** 2
             d_kl[layer] += math.log(n.std() / a.std()) + (a.var() + gap) / (2 * n.var()) - 0.5
             ldr[layer] += gap / (a.var() + n.var())
-            z = np.clip((values - values.mean()) / values.std(), -4, 4)
+            z = np.clip((values - every.mean()) / every.std(), -4, 4)
             counts, _ = np.histogram(z, bins=bins, range=(-4, 4))
             h[layer] += scipy_entropy(counts) / math.log(bins)
     return d_kl / width, ldr / width, h / width
+
+
+def histogram_divergence(
+    states: np.ndarray, labels: np.ndarray, bins: int, whole: np.ndarray | None = None
+) -> np.ndarray:
+    """Return D_KL of smoothed counts by plain loops; histogram ranges are those of ``whole``, if given."""
+    d_kl = np.zeros(states.shape[1])
+    for layer in range(states.shape[1]):
+        values = states[:, layer].astype(np.float64)
+        every = values if whole is None else whole[:, layer].astype(np.float64)
+        z = np.clip((values - every.mean(axis=0)) / every.std(axis=0), -4, 4)
+        for feature in range(states.shape[2]):
+            a, n = (np.histogram(z[m, feature], bins=bins, range=(-4, 4))[0] + 0.5 for m in (labels, ~labels))
+            d_kl[layer] += scipy_entropy(a, n) / states.shape[2]
+    return d_kl
 
 
 def unit(metric: np.ndarray) -> np.ndarray:
@@ -77,14 +98,7 @@ def test_gaussian_divergence_has_its_closed_form() -> None:
 def test_histogram_divergence_is_kl_of_smoothed_counts() -> None:
     states, labels, _ = planted()
     result = saliency(states, labels, SaliencySettings(divergence="histogram", bins=8))
-    expected = np.zeros(LAYERS)
-    for layer in range(LAYERS):
-        values = states[:, layer].astype(np.float64)
-        z = np.clip((values - values.mean(axis=0)) / values.std(axis=0), -4, 4)
-        for feature in range(WIDTH):
-            a, n = (np.histogram(z[m, feature], bins=8, range=(-4, 4))[0] + 0.5 for m in (labels, ~labels))
-            expected[layer] += scipy_entropy(a, n) / WIDTH
-    np.testing.assert_allclose(result.d_kl, expected, rtol=1e-9)
+    np.testing.assert_allclose(result.d_kl, histogram_divergence(states, labels, bins=8), rtol=1e-9)
 
 
 def test_zscore_normalises_by_mean_and_deviation() -> None:
@@ -98,23 +112,43 @@ def test_zscore_normalises_by_mean_and_deviation() -> None:
 @settings(deadline=None, max_examples=40)
 @given(
     cuts=st.lists(st.integers(1, 79), max_size=6, unique=True),
-    block=st.integers(1, 100),
+    seed=st.integers(0, 2**32 - 1),
     divergence=st.sampled_from(["gaussian", "symmetric", "histogram"]),
 )
-def test_streaming_equals_one_batch(cuts: list[int], block: int, divergence: str) -> None:
+def test_statistics_of_cells_add_up_however_segments_are_cut(cuts: list[int], seed: int, divergence: str) -> None:
     states, labels, _ = planted()
     chosen = SaliencySettings(divergence=divergence)  # pyright: ignore[reportArgumentType]
-    whole = SaliencyAccumulator(range(1, LAYERS + 1), WIDTH, chosen, block=block)
-    whole.update(states, labels)
-    parts = SaliencyAccumulator(range(1, LAYERS + 1), WIDTH, chosen, block=block)
-    for part, part_labels in zip(np.split(states, sorted(cuts)), np.split(labels, sorted(cuts)), strict=True):
-        buffer = part.copy()
-        parts.update(buffer, part_labels)
-        buffer[:] = np.nan  # the caller may use its buffer again
-    one, many = whole.result(), parts.result()
-    np.testing.assert_allclose(many.d_kl, one.d_kl, rtol=1e-10)
-    np.testing.assert_allclose(many.ldr, one.ldr, rtol=1e-10)
-    np.testing.assert_array_equal(many.entropy, one.entropy)  # counts do not depend on the batches
+    one = saliency(states, labels, chosen)
+    order = np.random.default_rng(seed).permutation(80)
+    parts = np.searchsorted(sorted(cuts), np.arange(80), side="right")
+    segments = Segments(states[order], labels[order], parts)
+    cells = Cells(segments)
+    assert cells.number.sum() == 80
+    whole = np.ones((1, len(cells.number)))
+    many = np.concatenate(segments.map(lambda layer: cells.curves(layer, whole, chosen).metrics), axis=1)
+    np.testing.assert_allclose(many[0], one.d_kl, rtol=1e-10)
+    np.testing.assert_allclose(many[1], one.ldr, rtol=1e-10)
+    np.testing.assert_array_equal(many[2], one.entropy)  # counts do not depend on the cut
+
+
+def test_cells_gathered_apart_by_one_reference_are_those_gathered_together() -> None:
+    states, _, _ = planted()
+    groups = np.sort(np.arange(80) % 4)  # each of both classes
+    labels = np.arange(80) % 20 < 7
+    together = Segments(states, labels, groups)
+    cells, layer = Cells(together), together.read(0)
+    reference = Reference.of(layer)
+    sums, counts = cells.sums(layer.values, reference), cells.histograms(layer.values, reference, 32)
+    merged: dict[int, list[tuple[np.ndarray, ...]]] = {0: [], 1: []}
+    for members in (groups < 1, groups >= 1):
+        part = Segments(states[members], labels[members], groups[members])
+        of_part, values = Cells(part), part.read(0).values
+        parts = (of_part.number, *of_part.sums(values, reference), of_part.histograms(values, reference, 32))
+        for c, of_class in enumerate(of_part.classes):
+            merged[c].append(tuple(statistic[of_class] for statistic in parts))
+    found = [np.concatenate(columns) for columns in zip(*merged[0], *merged[1], strict=True)]
+    for statistic, expected in zip(found, (cells.number, *sums, counts), strict=True):
+        np.testing.assert_array_equal(statistic, expected)
 
 
 @settings(deadline=None, max_examples=40)
@@ -131,28 +165,31 @@ def test_saliency_does_not_depend_on_units_or_order(seed: int, scale: float, shi
     assert other.best == one.best
 
 
-def test_result_may_be_read_midway() -> None:
-    states, labels, _ = planted()
-    accumulator = SaliencyAccumulator(range(1, LAYERS + 1), WIDTH, block=30)
-    for start in range(0, 80, 16):
-        accumulator.update(states[start : start + 16], labels[start : start + 16])
-        accumulator.result()
-    whole = SaliencyAccumulator(range(1, LAYERS + 1), WIDTH, block=30)
-    whole.update(states, labels)
-    np.testing.assert_allclose(accumulator.result().combined, whole.result().combined, rtol=1e-9)
+def test_values_out_of_range_are_counted_in_the_end_bins() -> None:
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(60, 1, 1))
+    states[40:42], states[42] = 1000.0, -1000.0
+    labels = np.arange(60) % 2
+    values = states[:, 0, 0]
+    z = (values - values.mean()) / values.std()
+    assert (np.abs(z) > 4).sum() == 3
+    expected = scipy_entropy(np.histogram(np.clip(z, -4, 4), bins=32, range=(-4, 4))[0]) / math.log(32)
+    assert saliency(states, labels).entropy == pytest.approx([expected])
 
 
-def test_values_out_of_the_range_of_the_first_block_are_counted_in_the_end_bins() -> None:
+def test_values_out_of_the_range_of_a_reference_are_counted_too() -> None:
+    # What was not there when the reference was fixed counts in the end bins.
     rng = np.random.default_rng(0)
     states = rng.normal(size=(60, 1, 1))
     states[40:] = 1000.0 + rng.normal(size=(20, 1, 1))
-    labels = np.arange(60) % 2
-    accumulator = SaliencyAccumulator([1], 1, block=40)
-    accumulator.update(states, labels)
+    labels = np.arange(60) % 2 == 1
+    reference = Reference.of(Segments(states[:40], labels[:40]).read(0))
+    segments = Segments(states, labels)
+    counts = Cells(segments).histograms(segments.read(0).values, reference, 32)
     first = states[:40, 0, 0]
     z = np.clip((states[:, 0, 0] - first.mean()) / first.std(), -4, 4)
-    expected = scipy_entropy(np.histogram(z, bins=32, range=(-4, 4))[0]) / math.log(32)
-    assert accumulator.result().entropy == pytest.approx([expected])
+    for c, members in enumerate((~labels, labels)):
+        np.testing.assert_array_equal(counts[c, 0], np.histogram(z[members], bins=32, range=(-4, 4))[0])
 
 
 def test_planted_layer_is_picked_and_named_by_its_number() -> None:
@@ -216,15 +253,27 @@ def test_one_metric_equal_in_all_layers_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_states_that_are_not_finite_name_the_layer_and_add_nothing(value: float) -> None:
-    states, labels, _ = planted()
-    accumulator = SaliencyAccumulator(range(11, 17), WIDTH)
+def test_states_that_are_not_finite_name_the_layer_and_are_left_as_they_are(value: float) -> None:
+    states, labels, groups = planted()
     bad = states.copy()
     bad[7, 4, 3] = value
+    given = bad.copy()
     with pytest.raises(CalibrationError, match=r"layer 15 hold (nan|inf) \(segment 7, feature 3\)"):
-        accumulator.update(bad, labels)
-    accumulator.update(states, labels)
-    np.testing.assert_array_equal(accumulator.result().d_kl, saliency(states, labels).d_kl)
+        saliency(bad, labels, layers=range(11, 17))
+    with pytest.raises(CalibrationError, match=r"layer 5 hold (nan|inf) \(segment 7, feature 3\)"):
+        bootstrap_stability(bad, labels, groups)
+    np.testing.assert_array_equal(bad, given)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int16])
+def test_states_of_any_type_are_read_and_not_written_to(kind: type) -> None:
+    states, labels, _ = planted()
+    states = (states * 100).astype(kind)
+    given = states.copy()
+    states.flags.writeable = False
+    result = saliency(states, labels)
+    np.testing.assert_array_equal(states, given)
+    np.testing.assert_allclose(result.d_kl, saliency(given.astype(np.float64), labels).d_kl, rtol=1e-12)
 
 
 def test_too_few_segments_of_a_class() -> None:
@@ -235,24 +284,27 @@ def test_too_few_segments_of_a_class() -> None:
     few[0] = True
     with pytest.raises(CalibrationError, match="1 abnormal"):
         saliency(states, few)
-    with pytest.raises(CalibrationError, match="fewer than 2 abnormal"):
+    with pytest.raises(CalibrationError, match=r"1 abnormal .* at least 2"):
         bootstrap_stability(states, few, groups)
     with pytest.raises(CalibrationError, match="0 normal"):
-        SaliencyAccumulator([1], 4).result()
+        saliency(states[labels], labels[labels])
 
 
 def test_wrong_input_is_named() -> None:
     states, labels, groups = planted()
-    with pytest.raises(CalibrationError, match="expected"):
-        SaliencyAccumulator([1], 4).update(states, labels)
+    with pytest.raises(CalibrationError, match=r"shape \(80, 6, 20\); expected \(n, 1, D\)"):
+        saliency(states, labels, layers=[1])
     with pytest.raises(CalibrationError, match="labels"):
         saliency(states, np.full(80, 2))
+    with pytest.raises(CalibrationError, match="labels"):
+        saliency(states, labels[:3])
     with pytest.raises(CalibrationError, match="real numbers of shape"):
         saliency(states[0], labels)
     with pytest.raises(CalibrationError, match="empty"):
         saliency(states[:0], labels[:0])
-    with pytest.raises(CalibrationError, match="ascending"):
-        SaliencyAccumulator([0, 1], 4)
+    for wrong in ([0, 1], [2, 1], []):
+        with pytest.raises(CalibrationError, match="ascending"):
+            saliency(states[:, : len(wrong) or 1], labels, layers=wrong)
     with pytest.raises(CalibrationError, match="groups"):
         bootstrap_stability(states, labels, groups[:3])
     with pytest.raises(UsageError, match="n_bootstrap"):
@@ -289,11 +341,12 @@ def test_bootstrap_equals_computing_each_resample(divergence: str) -> None:
         rows = np.repeat(np.arange(80), drawn[groups])
         if labels[rows].sum() < 2 or (~labels[rows]).sum() < 2:
             continue
-        # The range of histograms is that of all segments: show them first, without counting them.
-        accumulator = SaliencyAccumulator(range(1, LAYERS + 1), WIDTH, chosen)
-        accumulator._set_range(states)
-        accumulator.update(states[rows], labels[rows])
-        wins[accumulator.result().best] += 1
+        d_kl, ldr, h = brute_force(states[rows], labels[rows], whole=states)
+        if divergence == "symmetric":
+            d_kl = (d_kl + brute_force(states[rows], ~labels[rows])[0]) / 2
+        if divergence == "histogram":
+            d_kl = histogram_divergence(states[rows], labels[rows], bins=32, whole=states)
+        wins[np.argmax(combine(d_kl, ldr, h, chosen)[0])] += 1
     np.testing.assert_allclose(shares, wins / 40)
     assert (shares > 0).sum() > 1
 

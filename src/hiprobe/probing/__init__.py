@@ -26,7 +26,7 @@ from hiprobe.probing.oneclass import (
     view_values,
 )
 from hiprobe.probing.probe import Card, Probe, check_backbone, check_same
-from hiprobe.probing.saliency import Saliency, SaliencyAccumulator, saliency
+from hiprobe.probing.saliency import Saliency, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
 from hiprobe.probing.similar import CalibrationSegment, SegmentIndex, index_segments, kept_rows
 from hiprobe.probing.stability import bootstrap_stability
@@ -47,7 +47,6 @@ __all__ = [
     "OneClassStats",
     "Probe",
     "Saliency",
-    "SaliencyAccumulator",
     "SaliencySettings",
     "Scorer",
     "SegmentIndex",

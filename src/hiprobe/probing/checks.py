@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hiprobe.arrays import BoolArray, FloatArray, IntArray
+from hiprobe.arrays import BoolArray, IntArray
 from hiprobe.errors import CalibrationError
 
 _ROWS = 256
@@ -40,13 +40,28 @@ def check_states(states: ArrayLike, shape: tuple[str, ...]) -> NDArray[np.floati
     return values
 
 
-def check_layers(layers: Sequence[int]) -> tuple[int, ...]:
-    """Return layer numbers, counted from 1 and strictly ascending; else raise CalibrationError."""
+def check_classes(abnormal: BoolArray) -> None:
+    """Raise CalibrationError if a class has fewer than two segments; ``abnormal`` (n,) is True where abnormal."""
+    for members, name in ((~abnormal, "normal"), (abnormal, "abnormal")):
+        count = np.count_nonzero(members)
+        if count < 2:
+            raise CalibrationError(
+                f"The calibration set has {count} {name} segment(s) and needs at least 2; add {name} clips."
+            )
+
+
+def check_layers(layers: Sequence[int], states: NDArray[np.floating]) -> tuple[int, ...]:
+    """Return the layer numbers of states (n, layers, D), counted from 1 and strictly ascending.
+
+    Raises CalibrationError if they are not, or are not as many as the states have.
+    """
     numbers = tuple(int(layer) for layer in layers)
     if not numbers or numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
         raise CalibrationError(
             f"layers are {numbers}; give the numbers of decoder blocks in ascending order, the first being 1."
         )
+    if len(numbers) != states.shape[1]:
+        raise CalibrationError(f"states have shape {states.shape}; expected (n, {len(numbers)}, D), as layers are.")
     return numbers
 
 
@@ -68,14 +83,6 @@ def check_finite(states: NDArray[np.floating], layers: Sequence[int]) -> None:
                 f"Hidden states of layer {layer} hold {states[row, index, feature]} (segment {row}, "
                 f"feature {feature}); extract them again, with a wider number type such as float32."
             )
-
-
-def layer_states(states: NDArray[np.floating], index: int) -> FloatArray:
-    """Return the states (n, D) of one layer of (n, layers, D) in float64.
-
-    The copy has one memory layout whatever the batch was, so that sums over it are the same to the bit.
-    """
-    return np.array(states[:, index], dtype=np.float64, order="C")
 
 
 def row_blocks(start: int, stop: int) -> Iterator[slice]:

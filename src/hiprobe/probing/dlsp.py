@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiprobe.arrays import FloatArray
-from hiprobe.errors import CalibrationError
 from hiprobe.probing.checks import check_groups, check_labels, check_layers, check_states
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import DEFAULT_SETTINGS, SaliencySettings
@@ -90,9 +89,7 @@ def probe_layers(
     values = check_states(states, ("n", "layers", "D"))
     abnormal = check_labels(labels, len(values))
     names = check_groups(groups, len(values))
-    numbers = check_layers(layers)
-    if len(numbers) != values.shape[1]:
-        raise CalibrationError(f"states have shape {values.shape}; expected (n, {len(numbers)}, D), as layers are.")
+    numbers = check_layers(layers, values)
     folds = group_folds(abnormal, names, seed=seed)  # labels that cannot be fitted are told before any work
     segments = Segments(values, abnormal, names, numbers)
     draws, comparison, sample = Draws(segments, seed=seed), Comparison(segments, folds), Sample(segments, seed)

@@ -150,7 +150,7 @@ def constant(var: FloatArray, mean: FloatArray) -> BoolArray:
 def histogram_range(mean: FloatArray, std: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the lower border and width of the histogram of each feature: mean +- 4 std.
 
-    A feature that is constant so far has no std; it gets 1, so that later values can be counted.
+    A constant feature has no std; it gets 1.
     """
     spread = np.where(constant(std**2, mean), 1.0, std)
     return mean - RANGE * spread, 2 * RANGE * spread
