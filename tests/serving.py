@@ -7,17 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import numpy as np
 from fastapi.testclient import TestClient
-from numpy.typing import NDArray
 
-from hiprobe.backbones import PlacedStates, Pooling
+from hiprobe.backbones import Batch, Reading, States
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import fit
 from hiprobe.server.access import Access
@@ -89,16 +87,9 @@ class SlowBackbone(FakePlacedBackbone):
         super().__init__()
         self._seconds = seconds
 
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        time.sleep(self._seconds)  # hidden states are made of these
-        return super().placed_states(frames, prompt, layer, pooling, seconds)
+    def read(self, batch: Batch, reading: Reading) -> States:
+        time.sleep(self._seconds)
+        return super().read(batch, reading)
 
 
 class Server:
