@@ -56,9 +56,9 @@ class Exports:
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for number, found in self._found(video_ids):
-                path = self._library.open(number).path
-                name = f"{number}-{Path(safe_name(path.name)).stem}"
-                for clip in write_event_clips(_of(found, path), Path(folder), name):
+                video = self._library.open(number).path
+                name = f"{number}-{Path(safe_name(video.name)).stem}"
+                for clip in write_event_clips(_of(found, video), Path(folder), name):
                     archive.write(clip, clip.name)
                     clip.unlink()
 

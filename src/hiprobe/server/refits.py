@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
 from hiprobe.features import Features, FeatureStore, Run, stored_features
-from hiprobe.pipeline import Detection, Detector, refit
+from hiprobe.pipeline import Detection, Detector, RefitResult, refit
 from hiprobe.pipeline.detector import score
 from hiprobe.probing import Probe, check_backbone
 from hiprobe.server.database import Database
@@ -79,7 +79,7 @@ class Refits:
             verdicts = _verdicts(videos, used)
             found = refit(base, features, verdicts, f"{len(used)} labels of {self._settings.folder.resolve().name}")
             notes += _notes(found.scorer.auc_after)
-            number = self._enter(before, used, found.probe, found.scorer.auc_before, found.scorer.auc_after, notes)
+            number = self._enter(before, used, found, notes)
         return self.compare(number)
 
     def compare(self, probe_id: int) -> Comparison:
@@ -217,20 +217,14 @@ class Refits:
         return replace(found, events=tuple(events))
 
     def _enter(
-        self,
-        before: ProbeRecord,
-        labels: Sequence[LabelRecord],
-        probe: Probe,
-        auc_before: float | None,
-        auc_after: float | None,
-        notes: Sequence[str],
+        self, before: ProbeRecord, labels: Sequence[LabelRecord], found: RefitResult, notes: Sequence[str]
     ) -> int:
         """Write the probe file, then the row that names it: a kill in between leaves a file that nobody names."""
         with self._database.reading() as session:
             highest = select(func.max(ProbeRow.version)).where(ProbeRow.name == before.name)
             version = (session.scalar(highest) or 0) + 1
         path = self._settings.state / "probes" / f"{before.base_id or before.id}-{version}.probe"
-        probe.save(path)
+        found.probe.save(path)
         with self._database.writing() as session:
             row = ProbeRow(
                 name=before.name,
@@ -239,8 +233,8 @@ class Refits:
                 state="candidate",
                 base_id=before.base_id or before.id,
                 before_id=before.id,
-                auc_before=auc_before,
-                auc_after=auc_after,
+                auc_before=found.scorer.auc_before,
+                auc_after=found.scorer.auc_after,
                 notes="\n".join(notes),
                 created=now(),
             )

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from hiprobe.arrays import FloatArray
 from hiprobe.backbones import Backbone, Pooling, Reading, Site
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, segment_labels
-from hiprobe.errors import UndefinedMetricError
+from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation import interval_labels
 from hiprobe.features import Features, Run, extract_together, raise_failures
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
@@ -149,8 +149,9 @@ class Reader:
         Raises UsageError too if the backbone gives no states of single tokens.
         """
         info = self.backbone.info
+        if info.tokens is None:
+            raise UsageError(f"The {info.name} backbone gives no states of single tokens; use another.")
         corpus = self.read(manifest, replace(info.token_reading(), pooling="steps"))
-        assert info.tokens is not None
         return corpus, corpus.states.shape[2] // info.tokens.width
 
 
