@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from hiprobe.backbones import Reading
 from hiprobe.explain import AnomalyMap, Explanation
@@ -70,6 +71,8 @@ class Detection:
         What a reader of this result must know.
     anomaly_map : AnomalyMap, optional
         Where in the picture the events are, if it was asked for.
+    start : datetime, optional
+        When the video began, if its reference said so.
     """
 
     video: VideoInfo
@@ -80,3 +83,4 @@ class Detection:
     timings: Timings
     warnings: tuple[str, ...]
     anomaly_map: AnomalyMap | None = None
+    start: datetime | None = None

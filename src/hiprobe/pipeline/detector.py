@@ -157,6 +157,7 @@ class Detector:
             timings=Timings(seconds, time.perf_counter() - began),
             warnings=tuple(warnings),
             anomaly_map=maps,
+            start=ref.start,
         )
 
 

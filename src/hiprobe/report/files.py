@@ -90,6 +90,8 @@ def detection_json(detection: Detection) -> str:
     # Maps are large and no text.
     body = to_jsonable_python(replace(detection, anomaly_map=None))
     del body["anomaly_map"]
+    if body["start"] is None:
+        del body["start"]
     body["provenance"] = _Made.of(detection.provenance).body()
     return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -123,7 +123,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
     found = [item.event for item in detection.events]
     carded = sorted(sorted(range(len(found)), key=lambda index: -found[index].peak)[:CARDS])
     stills, begun, notes = _from_the_video(video, [found[index] for index in carded], detection.anomaly_map)
-    begun = start_time or begun
+    begun = start_time or detection.start or begun
     pictures = dict(zip(carded, stills, strict=False))  # of all or none
     events = tuple(_event(index, item, begun, pictures.get(index, ())) for index, item in enumerate(detection.events))
     abnormal = sum(event.end - event.start for event in found)
