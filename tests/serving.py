@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,6 +93,18 @@ class SlowBackbone(FakePlacedBackbone):
         return super().read(batch, reading)
 
 
+class HeldBackbone(FakePlacedBackbone):
+    """Reads nothing until it is told to go on, so that a job stays where it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def read(self, batch: Batch, reading: Reading) -> States:
+        assert self.go_on.wait(60), "nobody told it to go on"
+        return super().read(batch, reading)
+
+
 class Server:
     """A server in a process of its own."""
 
@@ -122,12 +135,10 @@ class Server:
         self.process.kill()
         self.process.wait(60)
 
-    def interrupt(self) -> float:
-        """Press Ctrl-C; return the seconds until it was gone."""
-        began = time.monotonic()
+    def interrupt(self) -> int:
+        """Press Ctrl-C; return the exit status once it is gone."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-        return time.monotonic() - began
+        return self.process.wait(60)
 
     def _answers(self) -> bool:
         try:
