@@ -102,7 +102,7 @@ def check_checkpoint(
     difference = float(np.abs(found - expected).max() / np.abs(expected).max())
     same = cut.info.fingerprint == info.fingerprint
     yield Finding(
-        f"cut to {depth} layers equals complete",
+        f"cut to {depth} layers equals whole",
         same and difference <= _tolerance(cut),
         f"largest difference {difference:.1e} of the largest state; fingerprint {'the same' if same else 'another'}",
     )

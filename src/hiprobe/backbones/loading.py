@@ -102,7 +102,7 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
 
 
 def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> PreTrainedModel | None:
-    """Return the complete model around the parameters of one that was cut, reading of the checkpoint only what it lacks.
+    """Return the complete model around the parameters of one that was cut, reading of the checkpoint what it lacks.
 
     transformers itself says which tensor of the checkpoint goes where, by loading a stand-in for each: it has the
     tensor's shape but the memory of one number, by whose address it is found again in the model.
