@@ -142,14 +142,20 @@ class Backbone(Protocol):
         Raises
         ------
         UsageError
-            If the backbone has no such site, layer or pooling, or the frames have another shape.
+            If the backbone has no such site, layer or pooling, tells no places, or the frames have another shape.
         BackboneError
             If a state is not finite.
         """
         ...
 
     def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
-        """Answer ``prompt`` about the frames of one segment, greedily."""
+        """Answer ``prompt`` about the frames of one segment, greedily.
+
+        Raises
+        ------
+        UsageError
+            If the batch is not of one segment, or its frames have another shape than ``info.frame_size``.
+        """
         ...
 
 
@@ -173,39 +179,85 @@ def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> 
 
 
 def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
-    """Raise UsageError unless a backbone with these facts can execute a reading on a batch."""
-    frames, size = batch.frames, info.shown_size(reading)
+    """Raise UsageError unless a backbone with these facts can execute a reading on a batch.
+
+    How many places there are beside the decoder is known of a loaded model only, so it is not checked here.
+    """
+    _check_frames(info, batch, info.shown_size(reading))
+    _check_pooling(info, reading)
+    _check_layers(info, reading)
+    if not reading.places:
+        return
+    if not info.places:
+        raise UsageError(f"The {info.name} backbone does not tell places apart; no anomaly map can be drawn.")
+    if reading.site != "decoder" or reading.pooling not in POOLINGS or len(reading.layers) != 1:
+        raise UsageError(
+            f"Places of layers {list(reading.layers)}, site {reading.site}, pooling {reading.pooling!r}: they are told "
+            f"of one decoder block, with a pooling of {', '.join(POOLINGS)}."
+        )
+
+
+def check_own_size(info: BackboneInfo, reading: Reading) -> None:
+    """Raise UsageError unless a reading's frames are of the one size that enters the language model."""
+    height, width = info.shown_size(reading)
+    if (height, width) != info.frame_size:
+        raise UsageError(
+            f"Frames of {width}x{height} pixels at the site {reading.site}: the {info.name} backbone takes "
+            f"{info.frame_size[1]}x{info.frame_size[0]} there; leave the frame size out."
+        )
+
+
+def check_segment(info: BackboneInfo, batch: Batch) -> None:
+    """Raise UsageError unless a batch is one segment that a backbone with these facts can say something about."""
+    _check_frames(info, batch, info.frame_size)
+    if len(batch) != 1:
+        raise UsageError(f"A batch of {len(batch)} segments: text is generated about one at a time.")
+
+
+def _check_frames(info: BackboneInfo, batch: Batch, size: tuple[int, int]) -> None:
+    frames = batch.frames
     if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*size, 3):
         raise UsageError(
             f"Frames of shape {frames.shape} and type {frames.dtype}: the {info.name} backbone takes uint8 "
             f"(B, K, {size[0]}, {size[1]}, 3)."
         )
-    _check_pooling(info, reading)
-    layers, ascending = reading.layers, list(reading.layers) == sorted(set(reading.layers))
+    if batch.seconds is not None and len(batch.seconds) != len(batch):
+        raise UsageError(f"{len(batch)} segments and the lengths of {len(batch.seconds)}: give one for each.")
+
+
+def _check_layers(info: BackboneInfo, reading: Reading) -> None:
+    layers = reading.layers
+    ascending = list(layers) == sorted(set(layers)) and (not layers or layers[0] >= 1)
+    if reading.site != "decoder":
+        if not ascending:
+            raise UsageError(f"Layers {list(layers)} of the site {reading.site}: give them ascending from 1.")
+        return
     depth = info.depth or info.layers
-    beyond = reading.site == "decoder" and (not layers or layers[-1] > depth)
-    if not ascending or beyond or (layers and layers[0] < 1):
+    if not ascending or not layers or layers[-1] > depth:
         raise UsageError(
             f"Layers {list(layers)}: give ascending decoder blocks between 1 and {depth}"
             + (f", up to which it was loaded of {info.layers}" if depth < info.layers else "")
             + "; 0 would be the embedding, which is not a layer."
         )
-    if reading.places and not info.places:
-        raise UsageError(f"The {info.name} backbone does not tell places apart; no anomaly map can be drawn.")
 
 
 def _check_pooling(info: BackboneInfo, reading: Reading) -> None:
     """Raise UsageError unless the pooling exists at the site."""
-    tokens: list[Pooling] = ["steps", "tokens"] if info.tokens and info.tokens.site == reading.site else []
-    own: dict[Site, list[Pooling]] = {
-        "decoder": [*POOLINGS],
-        "vision": ["pair"],
-        "projector": ["pair"],
-        "heads": ["last"],
+    own: dict[Site, tuple[Pooling, ...]] = {
+        "decoder": POOLINGS,
+        "vision": ("pair",),
+        "projector": ("pair",),
+        "heads": ("last",),
     }
+    if reading.site not in own:
+        raise UsageError(f"Site {reading.site!r}: choose one of {', '.join(own)}.")
+    tokens: tuple[Pooling, ...] = ("steps", "tokens") if info.tokens and info.tokens.site == reading.site else ()
     if reading.pooling in ("steps", "tokens") and not tokens:
         raise UsageError(
             f"The {info.name} backbone gives no states of single tokens at the site {reading.site}; use another."
         )
-    if reading.pooling not in [*own[reading.site], *tokens]:
-        raise UsageError(f"Pooling {reading.pooling!r}: choose one of {', '.join([*own[reading.site], *tokens])}.")
+    if reading.pooling not in (*own[reading.site], *tokens):
+        raise UsageError(
+            f"Pooling {reading.pooling!r} at the site {reading.site}: choose one of "
+            f"{', '.join((*own[reading.site], *tokens))}."
+        )

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
-from hiprobe.backbones.base import FRAME_INTERVAL, BackboneInfo, check_reading, token_grid
+from hiprobe.backbones.base import (
+    FRAME_INTERVAL,
+    BackboneInfo,
+    check_own_size,
+    check_reading,
+    check_segment,
+    token_grid,
+)
 from hiprobe.backbones.families import Family, Prepared
 from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.frames import FrameCache
@@ -42,13 +49,13 @@ class HuggingFaceBackbone:
     Parameters
     ----------
     model : PreTrainedModel
-        Whole, or cut to ``info.depth`` decoder blocks.
+        Complete, or cut to ``info.depth`` decoder blocks.
     family : Family
         Of the model's checkpoint.
     info : BackboneInfo
         The facts.
     load_all : callable, optional
-        Loads all of the model, for the first text that is generated after a cut one was read.
+        Loads the complete model, for the first text that is generated after a cut one was read.
     complete : callable, optional
         Completes the cut model instead, which takes less time; returns None where it cannot.
 
@@ -100,8 +107,9 @@ class HuggingFaceBackbone:
         Raises
         ------
         UsageError
-            If places are asked for, and a frame's tokens make no grid.
+            If frames are to have another size than the family's, or places are asked for and tokens make no grid.
         """
+        check_own_size(self.info, reading)
         check_reading(self.info, batch, reading)
         prepared = self.prepare(batch.frames, reading.wording, batch.seconds)
         if reading.site != "decoder":
@@ -111,8 +119,8 @@ class HuggingFaceBackbone:
             return States(at_places(found, reading, self.info.name))
         parts = [self._read_decoder(part, reading) for part in _same_lengths(prepared)]
         values = np.concatenate([part.values for part in parts])
-        placed = [part.places.states for part in parts if part.places is not None]
-        return States(values, Places(np.concatenate(placed)) if placed else None)
+        laid_out = [part.places.states for part in parts if part.places is not None]
+        return States(values, Places(np.concatenate(laid_out)) if laid_out else None)
 
     def _read_decoder(self, prepared: Sequence[Prepared], reading: Reading) -> States:
         """Read decoder blocks of prepared segments that are of one length in tokens."""
@@ -155,10 +163,10 @@ class HuggingFaceBackbone:
         Raises
         ------
         UsageError
-            If the model is cut and cannot be loaded whole.
+            If the model is cut and cannot be completed.
         """
+        check_segment(self.info, batch)
         self._complete()
-        check_reading(self.info, batch, self.info.reading())
         inputs = self._inputs(self.prepare(batch.frames, Prompt(prompt), batch.seconds))
         tokenizer = self._family.tokenizer
         output = self._model.generate(
@@ -172,7 +180,7 @@ class HuggingFaceBackbone:
             return
         if self._load_all is None:
             raise UsageError(
-                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
+                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load all of it."
             )
         completed = self._complete_cut(self._model)
         self._model = None  # or memory would have to hold both

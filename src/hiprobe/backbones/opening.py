@@ -61,10 +61,10 @@ def open_checkpoint(
     if depth is not None and not 1 <= depth <= text.num_hidden_layers:
         raise UsageError(f"{name} has {text.num_hidden_layers} decoder blocks; it cannot be cut to {depth}.")
     cut = None if depth == text.num_hidden_layers else depth
-    reading = family.reading() | ({"quantize": options.quantize} if options.quantize else {})
+    identity = family.identity() | ({"quantize": options.quantize} if options.quantize else {})
     info = BackboneInfo(
         name=name if not Path(name).is_dir() else Path(name).name,
-        fingerprint=checkpoint_fingerprint(folder, reading),
+        fingerprint=checkpoint_fingerprint(folder, identity),
         layers=text.num_hidden_layers,
         width=text.hidden_size,
         frame_size=family.size(),

@@ -150,20 +150,20 @@ class Preparer:
         if layout is Family or not issubclass(layout, preparing):
             return None
         chart = _chart(count, self._family.size())
-        whole = self._family.prepare(chart, interval, prompt)
-        units = self._family.units(whole)
-        values = [name for name in whole.inputs if name.startswith("pixel_values")]
-        if units is None or len(values) != 1 or len(units) != whole.steps:
+        seen = self._family.prepare(chart, interval, prompt)
+        units = self._family.units(seen)
+        values = [name for name in seen.inputs if name.startswith("pixel_values")]
+        if units is None or len(values) != 1 or len(units) != seen.steps:
             return None
         (name,) = values
         rest = [{key: value for key, value in unit.items() if key != name} for unit in units]
         alike = all(torch.equal(unit[key], value) for unit in rest for key, value in rest[0].items())
-        if not alike or not self._pixels.agree(by_steps(chart, whole.steps), torch.cat([unit[name] for unit in units])):
+        if not alike or not self._pixels.agree(by_steps(chart, seen.steps), torch.cat([unit[name] for unit in units])):
             return None
-        shapes = {key: value.shape for key, value in whole.inputs.items() if key.startswith("pixel_")}
-        inputs = {key: value for key, value in whole.inputs.items() if key not in shapes}
+        shapes = {key: value.shape for key, value in seen.inputs.items() if key.startswith("pixel_")}
+        inputs = {key: value for key, value in seen.inputs.items() if key not in shapes}
         unit = {key: value.clone() for key, value in rest[0].items()}  # not a view of the whole segment's
-        text = Prepared(inputs, whole.visual, whole.steps)
+        text = Prepared(inputs, seen.visual, seen.steps)
         return Form(text, shapes, unit, name, units[0][name].shape, self._pixels)
 
 

@@ -118,7 +118,10 @@ class Reading:
         return replace(self, places=False)
 
     def differences(self, other: Reading) -> list[str]:
-        """Return what differs from another reading, a phrase each; layers and pooling are not looked at."""
+        """Return what differs between a probe's reading, this one, and the one at hand, a phrase each.
+
+        Layers and pooling are not looked at, nor names alone.
+        """
         mine, theirs = _facts(self), _facts(other)
         found = []
         for name, value in mine.items():

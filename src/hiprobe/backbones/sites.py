@@ -51,11 +51,11 @@ def of_tokens(tokens: NDArray[np.float32], reading: Reading, name: str) -> NDArr
     Raises
     ------
     BackboneError
-        If a mean that the backbone called ``name`` gave is not finite.
+        If a number that the backbone called ``name`` gave is not finite.
     """
-    if reading.pooling == "tokens":
-        return tokens  # checked by who scores them
-    return finite(tokens.mean(axis=3).reshape(*tokens.shape[:2], -1), name, "tokens")
+    if reading.pooling == "steps":
+        tokens = tokens.mean(axis=3).reshape(*tokens.shape[:2], -1)
+    return finite(tokens, name, "tokens")
 
 
 def mean_and_change(tokens: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones.base import BackboneInfo, check_reading
+from hiprobe.backbones.base import BackboneInfo, check_own_size, check_reading, check_segment
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
@@ -82,7 +82,7 @@ class EmbeddedBackbone:
         self._tokenizer = tokenizer
         self.frames: FrameCache[int] = FrameCache()
         """What is known of the last frames."""
-        self._patches: dict[tuple[int, ...], FrameCache[int]] = {}
+        self._patches: dict[tuple[int, ...], FrameCache[int]] = {}  # by (height, width, *layers)
         self._info = replace(
             INFO,
             layers=text.num_hidden_layers,
@@ -111,7 +111,12 @@ class EmbeddedBackbone:
 
     @torch.inference_mode()
     def read(self, batch: Batch, reading: Reading) -> States:
-        """See :meth:`hiprobe.backbones.base.Backbone.read`; this model is not told how long segments are."""
+        """See :meth:`hiprobe.backbones.base.Backbone.read`; this model is not told how long segments are.
+
+        At the site ``vision`` frames may be of any size in whole patches.
+        """
+        if reading.site != "vision":
+            check_own_size(self.info, reading)
         check_reading(self.info, batch, reading)
         if reading.pooling in ("tokens", "steps"):
             return States(of_tokens(self._patch_tokens(batch.frames, reading.layers), reading, NAME))
@@ -139,7 +144,7 @@ class EmbeddedBackbone:
     def _patch_tokens(self, frames: NDArray[np.uint8], layers: Sequence[int]) -> NDArray[np.float32]:
         """Return the patch tokens of vision blocks, (B, layers, K, patches, D).
 
-        Frames may be of any size in whole patches; the position table is resampled to it.
+        The position table is resampled to the size of the frames.
         """
         tower = self._model.model.vision_tower
         if not layers or layers[-1] > len(tower.encoder.layer):
@@ -152,7 +157,7 @@ class EmbeddedBackbone:
                 tower(pixel_values=normalise(flat[places], self._model.get_input_embeddings().weight))
             return {layer: reader.states[layer][:, 1:] for layer in layers}  # the first is the class token
 
-        cache = self._patches.setdefault(tuple(layers), FrameCache())
+        cache = self._patches.setdefault((*frames.shape[2:4], *layers), FrameCache())
         found = cache.features([frame_key([frame]) for frame in flat], encode)
         return torch.stack([found[layer].unflatten(0, (batch, count)) for layer in layers], dim=1).numpy()
 
@@ -174,7 +179,7 @@ class EmbeddedBackbone:
     @torch.inference_mode()
     def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
-        check_reading(self.info, batch, self.info.reading())
+        check_segment(self.info, batch)
         return self.say(self.tokens_with_slots(batch.frames), prompt, max_new_tokens)[0]
 
     @torch.inference_mode()

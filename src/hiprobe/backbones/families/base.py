@@ -162,7 +162,7 @@ class Family(ABC):
         """Turn the features of all steps of so many segments into the output that the model would have made of them."""
         return BaseModelOutputWithPooling(pooler_output=features["tokens"])  # type: ignore[arg-type]
 
-    def reading(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Return what decides the hidden states beside configuration and weights, as JSON holds it."""
         return {
             "family": [self.name, self.version],
@@ -181,7 +181,7 @@ class Family(ABC):
         UsageError
             If the prompt holds a control token of the model.
         BackboneError
-            If the template takes no system message.
+            If the template takes no system message, or cannot be applied.
         """
         check_prompt(self.tokenizer, prompt)
         content = [*({"type": part} for part in parts), {"type": "text", "text": prompt.text}]
@@ -189,13 +189,18 @@ class Family(ABC):
         if prompt.system is not None:
             turns.insert(0, {"role": "system", "content": [{"type": "text", "text": prompt.system}]})
         try:
-            return self.tokenizer.apply_chat_template(
+            text = self.tokenizer.apply_chat_template(
                 turns, chat_template=self.template, tokenize=False, add_generation_prompt=True
             )
-        except TemplateError as error:
+        except (TemplateError, TypeError) as error:  # of the latter, templates that take no lists of parts
+            if prompt.system is not None:
+                raise self._no_system(str(error)) from error
             raise BackboneError(
-                f"{self.name}: its chat template cannot be applied ({error}); leave the system message out."
+                f"{self.name}: the checkpoint's chat template cannot be applied ({error}); fetch it again."
             ) from error
+        if prompt.system is not None and prompt.system.strip() not in text:
+            raise self._no_system("it does not write it")
+        return text
 
     def tokenize(self, text: str, image_token_id: int, steps: int, **pixels: torch.Tensor) -> Prepared:
         """Tokenize a rendered prompt whose placeholders are expanded, and find the visual tokens in it."""
@@ -203,6 +208,11 @@ class Family(ABC):
         ids = torch.as_tensor(encoded["input_ids"])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **pixels}
         return Prepared(inputs, ids[0] == image_token_id, steps)
+
+    def _no_system(self, reason: str) -> BackboneError:
+        return BackboneError(
+            f"{self.name}: the checkpoint's chat template takes no system message ({reason}); leave it out."
+        )
 
     def _check_packages(self, folder: Path) -> None:
         if Version(transformers.__version__) < Version(self.minimum_transformers):

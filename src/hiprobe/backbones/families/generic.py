@@ -46,14 +46,14 @@ class Generic(Family):
             If the model's processor does not take K images in one prompt.
         """
         text = self.render(["image"] * len(frames), prompt)
-        whole: dict[str, Any] = {}
+        uncut: dict[str, Any] = {}
         if hasattr(self._images, "do_image_splitting"):
             # Neither cut into tiles, nor enlarged and shrunk again, which rounds differently from release to release.
             edge = {"longest_edge": self.size()[0]}
-            whole = {"do_image_splitting": False, "size": edge, "max_image_size": edge}
+            uncut = {"do_image_splitting": False, "size": edge, "max_image_size": edge}
         try:
             found = self.processor(
-                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **whole
+                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **uncut
             )
         except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
             raise BackboneError(

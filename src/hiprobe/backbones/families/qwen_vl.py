@@ -38,8 +38,7 @@ class Qwen25VL(Family):
 
     def build_processor(self, folder: Path, **kwargs: Any) -> Any:
         """See :meth:`Family.build_processor`: the whole native processor where it can be built."""
-        whole = self.way == "video"
-        return (AutoProcessor if whole else AutoImageProcessor).from_pretrained(folder, **kwargs)
+        return (AutoProcessor if self.way == "video" else AutoImageProcessor).from_pretrained(folder, **kwargs)
 
     def size(self) -> tuple[int, int]:
         """See :meth:`Family.size`: 448 px, or the most that the processor lets through."""
