@@ -190,7 +190,7 @@ def test_wide_states_are_reduced_and_score_as_scikit_learn_does(monkeypatch: pyt
     monkeypatch.setattr("hiprobe.probing.logistic._WIDE", 199)
     assert isinstance(fold_regressions(states[:, 0], labels, groups, 4), JointLogistic)  # two features a segment
     assert isinstance(fold_regressions(states[:99, 0], labels[:99], groups[:99], 4), ReducedLogistic)
-    monkeypatch.setattr("hiprobe.probing.logistic._PER_SEGMENT", 1)
+    states, labels, groups = correlated(n=100, layers=1, width=201)
     values = states[:, 0].astype(np.float64)
     fitted = fit_scorer(values, labels, groups)
     for c, auc in zip(fitted.candidates, fitted.cv_auc, strict=True):
@@ -225,6 +225,25 @@ def test_auc_of_each_layer_is_that_of_scikit_learn() -> None:
             model = optimum(states[fitted, index].astype(np.float64), labels[fitted], LAYER_C)
             scores[held_out] = model.predict_proba(states[held_out, index].astype(np.float64))[:, 1]
         assert auc == pytest.approx(roc_auc_score(labels, scores), abs=2e-4)
+
+
+def test_auc_of_wide_layers_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    states, labels, groups = correlated(n=100, layers=2, width=601)
+    joint = layer_auc(states, labels, groups)
+    monkeypatch.setattr("hiprobe.probing.logistic._WIDE", 600)
+    made: list[int] = []
+    monkeypatch.setattr(
+        "hiprobe.probing.logistic.ReducedLogistic", lambda *given: made.append(1) or ReducedLogistic(*given)
+    )
+    aucs = layer_auc(states, labels, groups)
+    assert len(made) == 2
+    np.testing.assert_allclose(aucs, joint, atol=1e-3)
+    for index, auc in enumerate(aucs):
+        scores = np.empty(len(labels))
+        for fitted, held_out in group_folds(labels, groups):
+            model = optimum(states[fitted, index].astype(np.float64), labels[fitted], LAYER_C)
+            scores[held_out] = model.predict_proba(states[held_out, index].astype(np.float64))[:, 1]
+        assert auc == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
 
 
 def test_results_are_the_same_to_the_bit_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

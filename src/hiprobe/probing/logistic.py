@@ -43,8 +43,11 @@ _BLOCKS = 4
 _ROUNDS, _ITERATIONS = 20, 25
 """L-BFGS iterations before the Hessian is estimated anew, and how often that may happen."""
 
-_WIDE, _PER_SEGMENT = 2048, 2
-"""Reduction pays where there are more features than this, and than this for each segment."""
+_WIDE = 2048
+"""Up to this many features nothing is reduced."""
+
+SEVERAL, ALONE = 2, 6
+"""More features than this for each segment are reduced: where several values of C are fitted, or one strong one."""
 
 _FLAT = 1e-6
 """Least curvature p (1 - p) of a segment in the Hessian, which must not vanish where classes part."""
@@ -303,10 +306,11 @@ def fold_regressions(
     folds: int,
     tolerance: float = EXACT,
     run: Run | None = None,
+    per_segment: int = SEVERAL,
 ) -> JointLogistic | ReducedLogistic:
-    """Return the regressions of all folds, by the way that is faster for several values of C.
+    """Return the regressions of all folds, by the faster way.
 
-    Parameters are those of :class:`JointLogistic`. One strong C alone is fitted faster by that one at any width.
+    Parameters are those of :class:`JointLogistic`. More features than ``per_segment`` for each segment are reduced.
     """
-    wide = states.shape[1] > max(_WIDE, _PER_SEGMENT * len(states))
+    wide = states.shape[1] > max(_WIDE, per_segment * len(states))
     return (ReducedLogistic if wide else JointLogistic)(states, abnormal, held_out, folds, tolerance, run)

@@ -10,7 +10,7 @@ from hiprobe.arrays import FloatArray
 from hiprobe.errors import UndefinedMetricError
 from hiprobe.probing.checks import check_groups, check_labels, check_states
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
-from hiprobe.probing.logistic import COMPARED, JointLogistic, check_strength
+from hiprobe.probing.logistic import ALONE, COMPARED, check_strength, fold_regressions
 from hiprobe.probing.segments import Layer, Segments
 
 LAYER_C = 1e-3
@@ -97,7 +97,8 @@ class Comparison:
 
     def auc(self, layer: Layer) -> float:
         """Return the pooled out-of-fold AUC of one layer."""
-        model = JointLogistic(layer.standardised(), self._abnormal, self._held_out, self._folds, COMPARED)
+        states = layer.standardised()
+        model = fold_regressions(states, self._abnormal, self._held_out, self._folds, COMPARED, per_segment=ALONE)
         scores = model.held_out_scores(model.fit(self._C))
         return float(roc_auc_score(self._abnormal, scores))
 
