@@ -24,6 +24,8 @@ from hiprobe.probing import (
     probe_layers,
     saliency,
 )
+from hiprobe.probing.folds import fold_numbers
+from hiprobe.probing.logistic import JointLogistic, ReducedLogistic, fold_regressions
 from hiprobe.probing.validation import LAYER_C
 
 
@@ -160,6 +162,48 @@ def test_folds_fitted_together_are_those_fitted_by_scikit_learn(
         np.testing.assert_allclose(scores[held_out], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("C", [1e-3, 1.0])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_reduction_to_as_many_directions_as_segments_is_exact(C: float, kind: type) -> None:
+    states, labels, groups = correlated(n=100, layers=1, width=300)
+    scaled = (
+        StandardScaler().fit_transform(np.column_stack([states[:, 0], groups == 1, np.full(100, 0.1)])).astype(kind)
+    )
+    folds = group_folds(labels, groups)
+    given = scaled, labels, fold_numbers(folds), len(folds)
+    joint, reduced = JointLogistic(*given), ReducedLogistic(*given)
+    expected, found = joint.fit(C), reduced.fit(C)
+    assert found.dtype == kind
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(reduced.held_out_scores(found), joint.held_out_scores(expected), atol=1e-4)
+    np.testing.assert_allclose(reduced.fit(C, start=expected), expected, atol=1e-4 * np.abs(expected).max())
+    for (fitted, held_out), weights in zip(folds, found, strict=True):
+        model = optimum(scaled[fitted].astype(np.float64), labels[fitted], C)
+        chance = model.predict_proba(scaled[held_out].astype(np.float64))[:, 1]
+        np.testing.assert_allclose(reduced.held_out_scores(found)[held_out], chance, atol=1e-4)
+        np.testing.assert_allclose(weights[-1], model.named_steps["logisticregression"].intercept_[0], atol=1e-4)
+
+
+def test_wide_states_are_reduced_and_score_as_scikit_learn_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    states, labels, groups = correlated(n=100, layers=1, width=200)
+    monkeypatch.setattr("hiprobe.probing.logistic._WIDE", 199)
+    assert isinstance(fold_regressions(states[:, 0], labels, groups, 4), JointLogistic)  # two features a segment
+    assert isinstance(fold_regressions(states[:99, 0], labels[:99], groups[:99], 4), ReducedLogistic)
+    states, labels, groups = correlated(n=100, layers=1, width=201)
+    values = states[:, 0].astype(np.float64)
+    fitted = fit_scorer(values, labels, groups)
+    for c, auc in zip(fitted.candidates, fitted.cv_auc, strict=True):
+        assert roc_auc_score(labels, out_of_fold_scores(values, labels, groups, c)) == pytest.approx(auc, abs=2e-3)
+    expected = optimum(values, labels, fitted.C).predict_proba(values + 0.5)[:, 1]
+    np.testing.assert_allclose(fitted.scorer.scores(values + 0.5), expected, atol=1e-4)
+    for near, held_out in group_folds(labels, groups):
+        chance = optimum(values[near], labels[near], fitted.C).predict_proba(values[held_out])[:, 1]
+        np.testing.assert_allclose(fitted.out_of_fold[held_out], chance, atol=1e-4)
+    monkeypatch.setattr("hiprobe.probing.threads.cpu_count", lambda: 4)
+    np.testing.assert_array_equal(fit_scorer(values, labels, groups).out_of_fold, fitted.out_of_fold)
+
+
 def correlated(n: int = 1000, layers: int = 3, width: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States as language models have them: a decaying spectrum, some features hundreds of times larger."""
     rng = np.random.default_rng(4)
@@ -181,6 +225,25 @@ def test_auc_of_each_layer_is_that_of_scikit_learn() -> None:
             model = optimum(states[fitted, index].astype(np.float64), labels[fitted], LAYER_C)
             scores[held_out] = model.predict_proba(states[held_out, index].astype(np.float64))[:, 1]
         assert auc == pytest.approx(roc_auc_score(labels, scores), abs=2e-4)
+
+
+def test_auc_of_wide_layers_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    states, labels, groups = correlated(n=100, layers=2, width=601)
+    joint = layer_auc(states, labels, groups)
+    monkeypatch.setattr("hiprobe.probing.logistic._WIDE", 600)
+    made: list[int] = []
+    monkeypatch.setattr(
+        "hiprobe.probing.logistic.ReducedLogistic", lambda *given: made.append(1) or ReducedLogistic(*given)
+    )
+    aucs = layer_auc(states, labels, groups)
+    assert len(made) == 2
+    np.testing.assert_allclose(aucs, joint, atol=1e-3)
+    for index, auc in enumerate(aucs):
+        scores = np.empty(len(labels))
+        for fitted, held_out in group_folds(labels, groups):
+            model = optimum(states[fitted, index].astype(np.float64), labels[fitted], LAYER_C)
+            scores[held_out] = model.predict_proba(states[held_out, index].astype(np.float64))[:, 1]
+        assert auc == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
 
 
 def test_results_are_the_same_to_the_bit_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.probing.checks import check_groups, check_labels, check_states
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
-from hiprobe.probing.logistic import COMPARED, JointLogistic, Matrix, check_strength, probabilities
+from hiprobe.probing.logistic import COMPARED, Matrix, check_strength, fold_regressions, probabilities
 from hiprobe.probing.threads import Run, threads
 
 CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -170,14 +170,14 @@ def fit_scorer(
     held_out = fold_numbers(folds)
     scaler, scaled = _standardised(values)
     with threads() as run:
-        rough = JointLogistic(scaled.astype(np.float32), abnormal, held_out, len(folds), COMPARED, run)
+        rough = fold_regressions(scaled.astype(np.float32), abnormal, held_out, len(folds), COMPARED, run)
         weights: list[Matrix] = []
         for c in tried:  # each from the solution before, which is not far from its own
             weights.append(rough.fit(c, weights[-1] if weights else None))
         aucs = [float(roc_auc_score(abnormal, rough.held_out_scores(of_c))) for of_c in weights]
         best = int(np.argmax(np.round(aucs, 5)))  # the optimiser's last digits must not decide a tie
         C, start = tried[best], weights[best].astype(np.float64)
-        exact = JointLogistic(scaled, abnormal, held_out, len(folds), run=run)
+        exact = fold_regressions(scaled, abnormal, held_out, len(folds), run=run)
         scores = exact.held_out_scores(exact.fit(C, start))
         aucs[best] = float(roc_auc_score(abnormal, scores))
         scorer = _fitted(scaler, scaled, abnormal, C, run, start.mean(axis=0, keepdims=True))
@@ -210,7 +210,7 @@ def out_of_fold_scores(
     check_strength(C)
     values, abnormal, folds = _prepared(states, labels, groups, n_splits, seed)
     with threads() as run:
-        model = JointLogistic(_standardised(values)[1], abnormal, fold_numbers(folds), len(folds), run=run)
+        model = fold_regressions(_standardised(values)[1], abnormal, fold_numbers(folds), len(folds), run=run)
         return model.held_out_scores(model.fit(C))
 
 
@@ -231,7 +231,7 @@ def _fitted(
     scaler: StandardScaler, scaled: FloatArray, abnormal: BoolArray, C: float, run: Run, start: Matrix | None = None
 ) -> Scorer:
     everything = np.full(len(scaled), -1)  # held out in no fold
-    (*weights, bias) = JointLogistic(scaled, abnormal, everything, 1, run=run).fit(C, start)[0]
+    (*weights, bias) = fold_regressions(scaled, abnormal, everything, 1, run=run).fit(C, start)[0]
     return Scorer(np.asarray(scaler.mean_), np.asarray(scaler.scale_), np.array(weights), float(bias), float(C))
 
 

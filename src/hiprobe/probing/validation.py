@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, silhouette_score
 
 from hiprobe.arrays import FloatArray
 from hiprobe.errors import UndefinedMetricError
-from hiprobe.probing.checks import check_groups, check_labels, check_states, row_blocks
+from hiprobe.probing.checks import check_groups, check_labels, check_states
 from hiprobe.probing.folds import Fold, fold_numbers, group_folds
-from hiprobe.probing.logistic import COMPARED, JointLogistic, check_strength
+from hiprobe.probing.logistic import ALONE, COMPARED, check_strength, fold_regressions
 from hiprobe.probing.segments import Layer, Segments
 
 LAYER_C = 1e-3
@@ -97,7 +97,8 @@ class Comparison:
 
     def auc(self, layer: Layer) -> float:
         """Return the pooled out-of-fold AUC of one layer."""
-        model = JointLogistic(layer.standardised(), self._abnormal, self._held_out, self._folds, COMPARED)
+        states = layer.standardised()
+        model = fold_regressions(states, self._abnormal, self._held_out, self._folds, COMPARED, per_segment=ALONE)
         scores = model.held_out_scores(model.fit(self._C))
         return float(roc_auc_score(self._abnormal, scores))
 
@@ -126,22 +127,5 @@ class Sample:
         self._labels = abnormal[self._rows]
 
     def silhouette(self, layer: Layer) -> float:
-        """Return the silhouette score of the two classes in one layer, by scikit-learn's formula.
-
-        Distances are in single precision, which changes the score by less than 1e-6.
-        """
-        scaled = ((layer.values[self._rows] - layer.mean) / layer.scale).astype(np.float32)
-        square = np.einsum("ij,ij->i", scaled, scaled)
-        distances = scaled @ scaled.T
-        for rows in row_blocks(0, len(distances)):
-            block = distances[rows]
-            block *= -2
-            block += square
-            block += square[rows, None]
-            np.sqrt(np.maximum(block, 0, out=block), out=block)
-        np.fill_diagonal(distances, 0)
-        members = np.stack([~self._labels, self._labels], axis=1)
-        total, number = (distances @ members.astype(np.float32)).astype(np.float64), members.sum(axis=0)
-        own = total[members] / (number - 1)[self._labels.astype(np.intp)]
-        other = total[~members] / number[1 - self._labels.astype(np.intp)]
-        return float(np.mean((other - own) / np.maximum(own, other)))
+        """Return the silhouette score of the two classes in one layer."""
+        return float(silhouette_score((layer.values[self._rows] - layer.mean) / layer.scale, self._labels))
