@@ -6,17 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import numpy as np
 from fastapi.testclient import TestClient
+from numpy.typing import NDArray
 
-from hiprobe.backbones import Batch, Reading, States
+from hiprobe.backbones import PlacedStates, Pooling
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import fit
 from hiprobe.server.access import Access
@@ -88,21 +89,16 @@ class SlowBackbone(FakePlacedBackbone):
         super().__init__()
         self._seconds = seconds
 
-    def read(self, batch: Batch, reading: Reading) -> States:
-        time.sleep(self._seconds)
-        return super().read(batch, reading)
-
-
-class HeldBackbone(FakePlacedBackbone):
-    """Reads nothing until it is told to go on, so that a job stays where it is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on = threading.Event()
-
-    def read(self, batch: Batch, reading: Reading) -> States:
-        assert self.go_on.wait(60), "nobody told it to go on"
-        return super().read(batch, reading)
+    def placed_states(
+        self,
+        frames: NDArray[np.uint8],
+        prompt: str,
+        layer: int,
+        pooling: Pooling,
+        seconds: Sequence[float] | None = None,
+    ) -> PlacedStates:
+        time.sleep(self._seconds)  # hidden states are made of these
+        return super().placed_states(frames, prompt, layer, pooling, seconds)
 
 
 class Server:
@@ -135,10 +131,12 @@ class Server:
         self.process.kill()
         self.process.wait(60)
 
-    def interrupt(self) -> int:
-        """Press Ctrl-C; return the exit status once it is gone."""
+    def interrupt(self) -> float:
+        """Press Ctrl-C; return the seconds until it was gone."""
+        began = time.monotonic()
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        self.process.wait(30)
+        return time.monotonic() - began
 
     def _answers(self) -> bool:
         try:

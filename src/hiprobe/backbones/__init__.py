@@ -3,42 +3,39 @@
 ::
 
     backbone = load_backbone("embedded")
-    reading = backbone.info.reading(pooling="motion")
-    states = backbone.read(Batch(frames), reading).values       # (B, layers, D)
+    states = backbone.hidden_states(frames, prompt, layers=[8, 20], pooling="motion")   # (B, 2, D)
 
 Layer l is decoder block l = 1..L; ``hidden_states[0]`` of transformers is the embedding, not a layer.
 """
 
-from hiprobe.backbones.base import Backbone, BackboneInfo, TokenSource
-from hiprobe.backbones.options import LoadOptions
-from hiprobe.backbones.reading import (
-    DEFAULT_PROMPT,
+from hiprobe.backbones.base import (
     POOLINGS,
-    Batch,
-    Places,
+    Backbone,
+    BackboneInfo,
+    PlacedBackbone,
+    PlacedStates,
     Pooling,
-    Prompt,
-    Reading,
     Site,
-    States,
+    SiteBackbone,
+    TokenBackbone,
+    TokenSite,
 )
+from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
 
 __all__ = [
-    "DEFAULT_PROMPT",
     "EMBEDDED",
     "POOLINGS",
     "Backbone",
     "BackboneInfo",
-    "Batch",
     "LoadOptions",
-    "Places",
+    "PlacedBackbone",
+    "PlacedStates",
     "Pooling",
-    "Prompt",
-    "Reading",
     "Site",
-    "States",
-    "TokenSource",
+    "SiteBackbone",
+    "TokenBackbone",
+    "TokenSite",
     "cache_folder",
     "load_backbone",
 ]

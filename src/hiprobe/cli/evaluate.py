@@ -63,7 +63,6 @@ def evaluate(
     merge_gap: options.MergeGap = None,
     fps: options.Fps = None,
     features: options.Features = None,
-    batch_memory: options.BatchMemory = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -81,14 +80,16 @@ def evaluate(
     if every is not None and scores is None:
         raise UsageError("--scores-every is for --scores; leave it out with a probe.")
     printer = Printer(quiet or as_json)
-    manifest = load_manifest(labels).with_fps(fps)
+    manifest = load_manifest(labels)
     if scores is not None:
         settings = scores_settings(every, sigma, threshold, kappa, min_duration, merge_gap)
-        result = evaluate_scores(manifest, scores, ious=iou or DEFAULT_IOUS, n_resamples=resamples, settings=settings)
+        result = evaluate_scores(
+            manifest, scores, ious=iou or DEFAULT_IOUS, n_resamples=resamples, settings=settings, fps=fps
+        )
     else:
         loaded = load_probe(cast(str, probe))
         localize = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-        backbone = load_backbone(model, printer.line, loading, loaded.reading.layer)
+        backbone = load_backbone(model, printer.line, loading, loaded.layer)
         with printer.progress() as report:
             result = evaluate_manifest(
                 manifest,
@@ -97,7 +98,9 @@ def evaluate(
                 ious=iou or DEFAULT_IOUS,
                 n_resamples=resamples,
                 localize=localize,
-                run=options.run_of(features, batch_memory, report),
+                store=options.feature_store(features),
+                fps=fps,
+                report=report,
             )
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(result), indent=2))

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import ManifestError, UsageError
 from hiprobe.localize.curves import merge_intervals
-from hiprobe.video import VideoRef
 
 NORMAL = "normal"
 """The label of a normal video; any other string is a kind of anomaly."""
@@ -38,8 +37,8 @@ class LabelledVideo:
 
     Attributes
     ----------
-    video : VideoRef
-        A file, or a folder of frames with their rate.
+    path : Path
+        A file, or a folder of frames.
     label : str
         ``normal`` or a kind of anomaly; with intervals, the kind of the earliest.
     intervals : tuple of Interval
@@ -48,15 +47,10 @@ class LabelledVideo:
         Videos of one group come from one source and are never split between fitting and testing.
     """
 
-    video: VideoRef
+    path: Path
     label: str
     intervals: tuple[Interval, ...]
     group: str
-
-    @property
-    def path(self) -> Path:
-        """Where the video lies."""
-        return self.video.path
 
     @property
     def is_abnormal(self) -> bool:

@@ -29,7 +29,6 @@ class RowFields(BaseModel):
     start: Seconds | None = None
     end: Seconds | None = None
     group: str | None = None
-    fps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @field_validator("label")
     @classmethod
@@ -51,7 +50,6 @@ class Row:
     label: str
     span: tuple[float, float] | None
     group: str | None
-    fps: float | None = None
 
 
 def read_rows(source: Path) -> list[Row]:
@@ -169,7 +167,7 @@ def _check_row(where: str, values: dict[str, Any], strict: bool) -> Row:
             f"{where}: a normal row has start and end; everything outside abnormal intervals is normal, so "
             "remove the row, or its start and end if the whole video is normal."
         )
-    return Row(where, fields.path, fields.label, span, fields.group, fields.fps)
+    return Row(where, fields.path, fields.label, span, fields.group)
 
 
 def _explain(where: str, error: ValidationError) -> str:
@@ -180,8 +178,7 @@ def _explain(where: str, error: ValidationError) -> str:
         return _unknown(where, name)
     if first["type"] in ("missing", "string_too_short"):
         return f"{where}: {name} is missing or empty; give each row one."
-    remedies = dict.fromkeys(("start", "end"), "give seconds from the start of the video, such as 12.5")
-    remedy = (remedies | {"fps": "give frames a second, such as 25"}).get(name, "give text")
+    remedy = "give seconds from the start of the video, such as 12.5" if name in ("start", "end") else "give text"
     reason = first["msg"][0].lower() + first["msg"][1:]
     return f"{where}: {name} is {first['input']!r} ({reason}); {remedy}."
 

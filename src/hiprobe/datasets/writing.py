@@ -33,11 +33,9 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
         raise UsageError(f"{path}: a manifest is written as CSV; give a name that ends in .csv.")
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    # Few have folders of frames, so the column is there only where it says something.
-    width = len(ALLOWED) - (all(video.video.fps is None for video in manifest.videos))
-    rows.writerow(ALLOWED[:width])
+    rows.writerow(ALLOWED)
     for video in manifest.videos:
-        rows.writerows(row[:width] for row in _rows(video, path))
+        rows.writerows(_rows(video, path))
     write_text(path, text.getvalue())
 
 
@@ -48,9 +46,8 @@ def _rows(video: LabelledVideo, target: Path) -> Iterator[tuple[str, ...]]:
     name = place.relative_to(folder) if place.is_relative_to(folder) else place
     # A video that is its own group says so by leaving the group out, since a path is written differently here.
     group = "" if video.group == str(video.path) else video.group
-    fps = "" if video.video.fps is None else repr(video.video.fps)
     if not video.intervals:
-        yield (str(name), video.label, "", "", group, fps)
+        yield (str(name), video.label, "", "", group)
     for interval in video.intervals:
         # repr() of a float reads back as the same float.
-        yield (str(name), interval.label, repr(interval.start), repr(interval.end), group, fps)
+        yield (str(name), interval.label, repr(interval.start), repr(interval.end), group)
