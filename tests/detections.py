@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hiprobe.backbones import Reading
 from hiprobe.explain import Explanation
 from hiprobe.localize import Event, LocalizeSettings
-from hiprobe.pipeline import Detection
-from hiprobe.pipeline.detect import DetectedEvent, Provenance, SegmentScore, Timings
+from hiprobe.pipeline import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.probing import CalibrationSegment
 from hiprobe.video import Sampling, VideoInfo, open_video, plan_segments
 
@@ -48,12 +48,7 @@ def detection(
         ),
         provenance=Provenance(
             "0.1.0",
-            "fake",
-            "f" * 64,
-            "What?",
-            sampling,
-            5,
-            "visual",
+            Reading("f" * 64, (5,), "visual", "What?", sampling, name="fake"),
             LocalizeSettings(),
             "2026-03-01T00:00:00+00:00",
             "labels.csv",

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones import BackboneInfo, PlacedStates, Pooling, TokenSite
+from hiprobe.backbones import BackboneInfo, Batch, Places, Reading, States, TokenSource
+from hiprobe.backbones.base import check_reading
+from hiprobe.backbones.sites import of_tokens
 from tests.videos import write_video
 
 WIDTH = 6
@@ -37,17 +39,15 @@ class FakeBackbone:
     def load(self) -> None:
         self.loads += 1
 
-    def hidden_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
+    def read(self, batch: Batch, reading: Reading) -> States:
+        check_reading(self.info, batch, reading)
         self.batches += 1
-        self.segments += len(frames)
-        self.asked.append(tuple(layers))
+        self.segments += len(batch)
+        self.asked.append(reading.layers)
+        return States(self.vectors(batch.frames, reading))
+
+    def vectors(self, frames: NDArray[np.uint8], reading: Reading) -> NDArray[np.float32]:
+        layers = reading.layers
         states = np.empty((len(frames), len(layers), WIDTH), np.float32)
         for row, segment in enumerate(frames):
             noise = np.random.default_rng(int(segment.astype(np.int64).sum())).normal(size=(len(layers), WIDTH))
@@ -56,14 +56,8 @@ class FakeBackbone:
                 states[row, column] = noise[column] + signal * segment.mean() * np.linspace(0.5, 1, WIDTH)
         return states
 
-    def generate(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        max_new_tokens: int,
-        seconds: float | None = None,
-    ) -> str:
-        return "a bright flash" if frames.mean() > 120 else "dark"
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        return "a bright flash" if batch.frames.mean() > 120 else "dark"
 
 
 def bright_video(path: Path, seconds: float, bright: tuple[float, float] | None = None, seed: int = 0) -> Path:
@@ -91,34 +85,27 @@ def write_calibration(folder: Path) -> Path:
 class FakePlacedBackbone(FakeBackbone):
     """Also tells places apart, in patches of 4 x 4: the state of a segment is the mean of its patches' states."""
 
-    def hidden_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        super().hidden_states(frames, prompt, layers, pooling, seconds)
-        return np.stack([self.placed_states(frames, prompt, layer, pooling).pooled for layer in layers], axis=1)
+    def __init__(self, fingerprint: str = "f" * 64) -> None:
+        super().__init__(fingerprint)
+        self.info = replace(self.info, places=True)
 
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
+    def read(self, batch: Batch, reading: Reading) -> States:
+        found = super().read(batch, reading)
+        return States(found.values, self.laid_out(batch.frames, reading.layer)) if reading.places else found
+
+    def vectors(self, frames: NDArray[np.uint8], reading: Reading) -> NDArray[np.float32]:
+        found = [self.laid_out(frames, layer).states.mean((1, 2, 3), dtype=np.float64) for layer in reading.layers]
+        visual = np.stack(found, axis=1)
+        # The last token says the opposite, so that its weights are misleading where visual tokens are read by them.
+        return (-visual if reading.pooling == "last" else visual).astype(np.float32)
+
+    def laid_out(self, frames: NDArray[np.uint8], layer: int) -> Places:
         batch, count = frames.shape[:2]
         patches = frames.mean(-1).reshape(batch, count, 3, 4, 4, 4).mean((3, 5))[..., None]
         noise = np.stack([np.random.default_rng(int(one.astype(np.int64).sum())).normal(size=WIDTH) for one in frames])
         signal = 0.05 if layer == BEST_LAYER else 0.001
         states = noise[:, None, None, None] + signal * patches * np.linspace(0.5, 1, WIDTH)
-        visual = states.mean((1, 2, 3))
-        # The last token says the opposite, so that its weights are misleading where visual tokens are read by them.
-        pooled = -visual if pooling == "last" else visual
-        return PlacedStates(pooled.astype(np.float32), states.astype(np.float32))
+        return Places(states.astype(np.float32))
 
 
 class FakeTokenBackbone(FakeBackbone):
@@ -126,16 +113,16 @@ class FakeTokenBackbone(FakeBackbone):
 
     def __init__(self, fingerprint: str = "f" * 64) -> None:
         super().__init__(fingerprint)
-        self.info = replace(self.info, tokens=TokenSite("vision", (1, BEST_LAYER), width=4, frame_size=(12, 16)))
+        self.info = replace(self.info, tokens=TokenSource("vision", (1, BEST_LAYER), width=4, frame_size=(12, 16)))
 
-    def token_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        self.segments += len(frames)
+    def read(self, batch: Batch, reading: Reading) -> States:
+        if reading.pooling not in ("tokens", "steps"):
+            return super().read(batch, reading)
+        check_reading(self.info, batch, reading)
+        self.segments += len(batch)
+        return States(of_tokens(self.tokens(batch.frames, reading.layers), reading, self.info.name))
+
+    def tokens(self, frames: NDArray[np.uint8], layers: Sequence[int]) -> NDArray[np.float32]:
         batch, count = frames.shape[:2]
         # Means of the 2x2 blocks of each of the 12 patches.
         blocks = frames.mean(-1).reshape(batch, count, 3, 2, 2, 4, 2, 2).mean((4, 7))

@@ -6,18 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import numpy as np
 from fastapi.testclient import TestClient
-from numpy.typing import NDArray
 
-from hiprobe.backbones import PlacedStates, Pooling
+from hiprobe.backbones import Batch, Reading, States
 from hiprobe.features import FeatureStore
 from hiprobe.pipeline import fit
 from hiprobe.server.access import Access
@@ -89,16 +88,21 @@ class SlowBackbone(FakePlacedBackbone):
         super().__init__()
         self._seconds = seconds
 
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        time.sleep(self._seconds)  # hidden states are made of these
-        return super().placed_states(frames, prompt, layer, pooling, seconds)
+    def read(self, batch: Batch, reading: Reading) -> States:
+        time.sleep(self._seconds)
+        return super().read(batch, reading)
+
+
+class HeldBackbone(FakePlacedBackbone):
+    """Reads nothing until it is told to go on, so that a job stays where it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def read(self, batch: Batch, reading: Reading) -> States:
+        assert self.go_on.wait(60), "nobody told it to go on"
+        return super().read(batch, reading)
 
 
 class Server:
@@ -131,12 +135,10 @@ class Server:
         self.process.kill()
         self.process.wait(60)
 
-    def interrupt(self) -> float:
-        """Press Ctrl-C; return the seconds until it was gone."""
-        began = time.monotonic()
+    def interrupt(self) -> int:
+        """Press Ctrl-C; return the exit status once it is gone."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-        return time.monotonic() - began
+        return self.process.wait(60)
 
     def _answers(self) -> bool:
         try:

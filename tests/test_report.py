@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import re
 from dataclasses import replace
@@ -20,12 +21,14 @@ from PIL import Image
 
 from hiprobe.errors import UsageError
 from hiprobe.explain import AnomalyMap
+from hiprobe.pipeline import Detection
 from hiprobe.probing import CalibrationSegment
-from hiprobe.report import HtmlReport, detection_json, read_json, write_json, write_report
+from hiprobe.report import HtmlReport, detection_json, parse_detection, read_json, write_json, write_report
 from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
 from hiprobe.report.stills import event_stills
 from hiprobe.report.thinning import thin
 from hiprobe.report.views import CARDS, POINTS, view
+from hiprobe.sampling import Sampling
 from hiprobe.video import VideoInfo, open_video
 from tests.detections import detection
 from tests.videos import number_of, write_video
@@ -206,7 +209,8 @@ def test_nobodys_text_becomes_markup(tmp_path: Path) -> None:
     evil = CalibrationSegment(EVIL, 0.0, 2.0, EVIL)
     info = replace(LONG, path=Path(f"{EVIL}.mp4"), duration=60.0)
     found = detection(info, [(10.0, 12.0)], text=EVIL, similar=(evil,), warnings=(EVIL,))
-    found = replace(found, provenance=replace(found.provenance, probe_source=EVIL, backbone=EVIL))
+    evil_name = replace(found.provenance.reading, name=EVIL)
+    found = replace(found, provenance=replace(found.provenance, probe_source=EVIL, reading=evil_name))
     write_report([found, replace(found, events=())], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "<img" not in page and page.count("&lt;img") > 10
@@ -232,6 +236,45 @@ def test_results_are_read_back_as_they_were(video: Path, tmp_path: Path) -> None
     assert read_json(tmp_path / "earlier.json").events[0].similar == ()
 
 
+FIRST_RELEASE = Path(__file__).with_name("first-release.json").read_text(encoding="utf-8")
+"""What ``detection_json`` of release 0.1.0 made of :func:`as_in_the_first_release`."""
+
+
+def as_in_the_first_release() -> Detection:
+    info = VideoInfo(Path("yard/night ü.mp4"), 0.04, 4.0, 40, 80, 48, 10.0)
+    similar = (CalibrationSegment("day.mp4", 2.0, 4.0, "fight"),)
+    found = detection(info, [(1.5, 2.5)], text="A „flash“.", similar=similar, warnings=("Careful.",))
+    return replace(found, events=(*found.events, replace(found.events[0], explanation=None, similar=())))
+
+
+def test_a_result_of_the_first_release_is_read_and_written_to_the_byte() -> None:
+    assert detection_json(as_in_the_first_release()) == FIRST_RELEASE
+    read = parse_detection(FIRST_RELEASE)
+    assert read == as_in_the_first_release()
+    # Its provenance is flat: the name is not compared, and no layer but one was read.
+    reading = read.provenance.reading
+    assert (reading.name, reading.backbone, reading.layers) == ("fake", "f" * 64, (5,))
+    assert (reading.pooling, reading.prompt, reading.sampling) == ("visual", "What?", Sampling())
+    assert (reading.site, reading.frame_size, reading.system) == ("decoder", None, None)
+
+
+def test_what_files_came_to_hold_later_is_written_where_it_says_something(tmp_path: Path) -> None:
+    first = as_in_the_first_release()
+    read = replace(first.provenance.reading, site="vision", pooling="tokens", frame_size=(12, 16), system="Look.")
+    later = replace(
+        first,
+        provenance=replace(first.provenance, reading=read),
+        start=datetime(2026, 3, 1, 22, 0, tzinfo=UTC),
+    )
+    body = json.loads(detection_json(later))
+    added = {"site": "vision", "frame_size": [12, 16], "system": "Look."}
+    of_first = json.loads(FIRST_RELEASE)
+    assert body.pop("start") == "2026-03-01T22:00:00Z"
+    assert body == of_first | {"provenance": of_first["provenance"] | added | {"pooling": "tokens"}}
+    write_json(later, tmp_path / "a.json")
+    assert read_json(tmp_path / "a.json") == later
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -239,6 +282,7 @@ def test_results_are_read_back_as_they_were(video: Path, tmp_path: Path) -> None
         ('{"schema": "other/1"}', "has schema 'other/1'"),
         ("[]", "has schema None"),
         ('{"schema": "hiprobe.detection/1"}', "is damaged"),
+        (FIRST_RELEASE.replace('"layer": 5', '"layer": "five"'), r"is damaged \(layer: "),
     ],
 )
 def test_files_that_are_no_results(tmp_path: Path, text: str, told: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,12 +86,17 @@ def test_two_at_a_time_do_not_spoil_each_other(folder: Path) -> None:
         assert len(set(ids)) == 50
 
 
-def test_ctrl_c_ends_it_at_once_and_the_job_goes_on_later(folder: Path) -> None:
-    with running(folder, seconds_per_batch=0.3) as server:
+def test_ctrl_c_ends_it_amid_a_job_which_goes_on_later(folder: Path) -> None:
+    with running(folder, seconds_per_batch=0.5) as server:
         choose_yard(server)
         job = submit(server, "flash.mp4")
-        wait_for(lambda: server.get(f"/jobs/{job['id']}"), lambda now: now["done"] > 0)
-        assert server.interrupt() < 10
+        seen = wait_for(lambda: server.get(f"/jobs/{job['id']}"), lambda now: now["done"] > 0)
+        assert seen["done"] < seen["total"]
+        assert server.interrupt() in (0, -signal.SIGINT)
+    with sqlite3.connect(folder / ".hiprobe" / "hiprobe.db") as connection:
+        assert connection.execute("SELECT state FROM jobs").fetchall() == [("running",)]
+        assert connection.execute("SELECT count(*) FROM results").fetchone() == (0,)
+    connection.close()
     with running(folder) as server:
         assert done(server, job)["state"] == "done"
 

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from safetensors.numpy import save
+from sqlalchemy import create_engine
 
 pytest.importorskip("nicegui", reason="the server needs hiprobe[serve]")
 
+from hiprobe.backbones import Batch
 from hiprobe.errors import CalibrationError, LimitError, NotFoundError, UsageError
+from hiprobe.explain import AnomalyMap
+from hiprobe.features import FeatureStore, stored_features
 from hiprobe.probing import Probe
+from hiprobe.report import detection_json
+from hiprobe.server import migrations
 from hiprobe.server.database import Database
 from hiprobe.server.labels import segment_verdicts
 from hiprobe.server.records import LabelRecord
+from hiprobe.server.results import Results
 from hiprobe.server.service import Service
-from hiprobe.server.tables import Base
+from hiprobe.server.tables import Base, ResultRow
+from hiprobe.video import VideoInfo, VideoRef
+from tests.detections import detection
 from tests.fakes import FakeBackbone
-from tests.serving import SlowBackbone, choose_yard, detected, make_project, opened, wait_for
+from tests.serving import HeldBackbone, choose_yard, detected, make_project, opened, wait_for
 from tests.videos import write_video
 
 
@@ -47,6 +60,51 @@ def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> No
     with database.reading() as session:
         assert compare_metadata(MigrationContext.configure(session.connection()), Base.metadata) == []
     database.close()
+
+
+def test_anomaly_maps_of_an_earlier_release_are_kept(tmp_path: Path) -> None:
+    found = detection(VideoInfo(Path("yard.mp4"), 0.0, 4.0, 40, 80, 48, 10.0), [(1.5, 2.5)])
+    maps = AnomalyMap(np.array([1.5, 2.0]), np.arange(24, dtype=np.float32).reshape(2, 3, 4))
+    path = tmp_path / "hiprobe.db"
+    make_of_revision(path, "0002")
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO videos VALUES (1, 'yard.mp4', 'yard.mp4', 0, NULL, NULL, 4, 10, 80, 48, '')")
+        for number in (1, 2):
+            row = (number, f"{number}", f"{number}.probe", 2 - number)
+            connection.execute(
+                "INSERT INTO probes (id, name, version, path, state, chosen, notes, created) "
+                "VALUES (?, ?, 0, ?, 'given', ?, '', '')",
+                row,
+            )
+        kept = save({"times": maps.times, "maps": maps.maps})
+        rows = [(1, detection_json(found), kept), (2, detection_json(replace(found, events=())), None)]
+        connection.executemany("INSERT INTO results VALUES (1, ?, ?, 1, 0.9, '', ?)", rows)
+    connection.close()
+    for _ in range(2):  # migrated, and opened again
+        database = Database(path)
+        results = Results(database)
+        assert results.find(1, probe_id=1) == found and results.has_anomaly_map(1)
+        np.testing.assert_array_equal(results.anomaly_map(1).times, maps.times)
+        np.testing.assert_array_equal(results.anomaly_map(1).maps, maps.maps)
+        with database.reading() as session:
+            of_other = session.get(ResultRow, (1, 2))
+            assert of_other is not None and of_other.anomaly_map is None and of_other.body == rows[1][1]
+        database.close()
+    with sqlite3.connect(path) as connection:
+        assert "heat" not in [column[1] for column in connection.execute("PRAGMA table_info(results)")]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+    connection.close()
+
+
+def make_of_revision(path: Path, revision: str) -> None:
+    """Make a database as an earlier release left it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
 
 
 def test_a_database_of_a_newer_release_is_refused_and_so_is_no_database(tmp_path: Path) -> None:
@@ -79,7 +137,8 @@ def test_a_video_is_detected_on_and_listed_with_what_was_found(service: Service)
 
 
 def test_a_job_that_waits_is_not_queued_twice_and_queues_are_bounded(folder: Path) -> None:
-    with opened(folder, SlowBackbone(0.3), max_waiting=1, jobs_per_minute=3) as service:
+    backbone = HeldBackbone()
+    with opened(folder, backbone, max_waiting=1, jobs_per_minute=3) as service:
         flash, calm = service.library.add("flash.mp4").id, service.library.add("calm.mp4").id
         first = service.jobs.submit(flash)
         wait_for(lambda: service.jobs.get(first.id), lambda job: job.state == "running")
@@ -92,6 +151,7 @@ def test_a_job_that_waits_is_not_queued_twice_and_queues_are_bounded(folder: Pat
         service.jobs.cancel(third.id)
         with pytest.raises(LimitError, match="3 detections were asked for within a minute"):
             service.jobs.submit(calm)
+        backbone.go_on.set()
 
 
 def another_probe(service: Service) -> int:
@@ -103,35 +163,46 @@ def another_probe(service: Service) -> int:
     return probe.id
 
 
-def test_a_running_job_is_cancelled_within_a_batch_and_the_next_one_runs(folder: Path) -> None:
-    with opened(folder, SlowBackbone(0.2)) as service:
+def test_a_running_job_is_cancelled_and_the_next_one_runs(folder: Path) -> None:
+    backbone = HeldBackbone()
+    with opened(folder, backbone) as service:
         first = service.jobs.submit(service.library.add("flash.mp4").id)
         second = service.jobs.submit(service.library.add("calm.mp4").id)
         wait_for(lambda: service.jobs.get(first.id), lambda job: job.state == "running" and job.total > 0)
         assert service.jobs.cancel(first.id).state == "cancelled"
+        backbone.go_on.set()
         wait_for(lambda: service.jobs.get(second.id), lambda job: job.state == "done")
         assert service.jobs.get(first.id).state == "cancelled"
         assert service.results.find(first.video_id) is None
 
 
+class Talking(FakeBackbone):
+    """Counts the texts that it is asked for, and does something else with each."""
+
+    def __init__(self, also: Callable[[], object]) -> None:
+        super().__init__()
+        self.texts, self._also = 0, also
+
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        self.texts += 1
+        self._also()
+        return super().generate(batch, prompt, max_new_tokens)
+
+
 def test_a_job_that_is_cancelled_gets_no_more_texts(folder: Path) -> None:
-    asked = []
-
-    class Talking(FakeBackbone):
-        def generate(self, *words: object) -> str:  # type: ignore[override]
-            asked.append(words)
-            service.jobs.cancel(job.id)
-            return "a bright flash"
-
     levels = [200 if 40 <= index < 90 or 200 <= index < 250 else 40 for index in range(300)]
     images = [np.full((48, 80, 3), level, np.uint8) for level in levels]
     write_video(folder / "twice.mp4", len(images), fps=10, images=images)
-    with opened(folder, Talking()) as service:
-        job = service.jobs.submit(service.library.add("twice.mp4").id)
+    backbone = Talking(lambda: service.jobs.cancel(job.id))
+    with opened(folder, backbone) as service:
+        twice = service.library.add("twice.mp4").id
+        job = service.jobs.submit(twice)
         wait_for(lambda: service.jobs.get(job.id), lambda now: now.state == "cancelled")
-        detected_after = service.jobs.submit(service.library.add("calm.mp4").id)
-        wait_for(lambda: service.jobs.get(detected_after.id), lambda now: now.state == "done")
-    assert len(asked) == 1
+        detected(service, "calm.mp4")  # when this is over, so is what was cancelled
+        assert backbone.texts == 1 and service.results.find(twice) is None
+        # A job that is over cannot be cancelled, so that this one gets both of its texts.
+        detected(service, "twice.mp4")
+        assert backbone.texts == 3 and len(service.results.get(twice).events) == 2
 
 
 def test_a_job_that_fails_says_why_and_others_go_on(service: Service, folder: Path) -> None:
@@ -271,14 +342,24 @@ def test_a_refit_is_compared_kept_and_rolled_back_without_the_model(folder: Path
         assert backbone.segments == ran
 
 
+def stored(service: Service, video_id: int, probe: Probe) -> list[np.ndarray]:
+    """Return what is kept of a video's segments at a probe's layer."""
+    layers = service.backbone.info.every_layer
+    store = FeatureStore(service.settings.state / "features")
+    found = stored_features(store, service.library.open(video_id), probe.extraction, layers)
+    return [] if found is None else [found.at(probe.reading.layer)]
+
+
 def test_every_refit_starts_from_the_given_probe_with_the_labels_that_hold(service: Service) -> None:
     flash, calm = detected(service, "flash.mp4", "calm.mp4")
     label_wrongly(service, flash, calm)
     first = service.refits.keep(service.refits.refit().probe.id)
     second = service.refits.refit().probe
     a, b = (service.probes.load(probe.id) for probe in (first, second))
-    assert isinstance(a, Probe) and isinstance(b, Probe)
-    np.testing.assert_array_equal(a.scorer.weights, b.scorer.weights)
+    given = service.probes.load(first.base_id or 0)
+    (features,) = stored(service, flash, given)
+    np.testing.assert_array_equal(a.score(features), b.score(features))
+    assert not np.array_equal(a.score(features), given.score(features))
     assert (second.before_id, second.base_id, second.version) == (first.id, first.base_id, 2)
     service.refits.keep(second.id)
     service.refits.roll_back(first.id)
@@ -327,5 +408,5 @@ def test_a_project_can_be_moved(folder: Path, tmp_path: Path) -> None:
     with opened(moved) as service:
         choose_yard(service)
         assert service.probes.get(probe.id).n_labels == 2
-        assert service.library.open(flash)[0] == moved / "flash.mp4"
+        assert service.library.open(flash) == VideoRef(moved / "flash.mp4")
         assert len(service.labels.list()) == 2

@@ -151,7 +151,7 @@ def test_a_playlist_that_names_other_files_is_no_video(tmp_path: Path, video: Pa
 
 
 def test_frames_of_a_size_that_fills_the_memory_are_not_decoded(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hiprobe.server.safety._MOST_PIXELS", 80 * 48 - 1)
+    monkeypatch.setattr("hiprobe.server.safety.MOST_PIXELS", 80 * 48 - 1)
     monkeypatch.setattr("hiprobe.server.safety.open_video", lambda *_: pytest.fail("it was opened"))
     with pytest.raises(VideoError, match="has frames of 3840 pixels"):
         check_video(video)

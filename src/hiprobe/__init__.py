@@ -7,7 +7,7 @@
     backbone = hp.load_backbone("embedded")
     probe = hp.fit("labels.csv", backbone).probe
     probe.save("yard.probe")
-    result = hp.detect("night.mp4", probe, backbone, explain=True)
+    result = hp.Detector(probe, backbone).detect("night.mp4", explain=True)
     for item in result.events:
         print(item.event.start, item.event.end, item.event.peak, item.explanation.text)
 
@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 from hiprobe.version import __version__
 
 if TYPE_CHECKING:
-    from hiprobe.backbones import LoadOptions, load_backbone
+    from hiprobe.backbones import Batch, LoadOptions, Reading, load_backbone
     from hiprobe.datasets import load_manifest
     from hiprobe.errors import HiProbeError
-    from hiprobe.features import FeatureStore
+    from hiprobe.features import FeatureStore, Run, extract
     from hiprobe.localize import LocalizeSettings
     from hiprobe.pipeline import (
         Detection,
+        Detector,
         FitNormalResult,
         FitResult,
         detect,
@@ -38,26 +39,34 @@ if TYPE_CHECKING:
         fit_normal,
     )
     from hiprobe.probes import StarterProbe, load_probe, load_starter, starter_probes
-    from hiprobe.probing import OneClassProbe, Probe
+    from hiprobe.probing import LogisticProbe, OneClassProbe, Probe
     from hiprobe.report import write_report
-    from hiprobe.video import Sampling
+    from hiprobe.sampling import Sampling
+    from hiprobe.video import VideoRef
 
 __all__ = [
+    "Batch",
     "Detection",
+    "Detector",
     "FeatureStore",
     "FitNormalResult",
     "FitResult",
     "HiProbeError",
     "LoadOptions",
     "LocalizeSettings",
+    "LogisticProbe",
     "OneClassProbe",
     "Probe",
+    "Reading",
+    "Run",
     "Sampling",
     "StarterProbe",
+    "VideoRef",
     "__version__",
     "detect",
     "evaluate_manifest",
     "evaluate_scores",
+    "extract",
     "fit",
     "fit_normal",
     "load_backbone",
@@ -69,20 +78,27 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Batch": "backbones",
     "Detection": "pipeline",
+    "Detector": "pipeline",
     "FeatureStore": "features",
     "FitNormalResult": "pipeline",
     "FitResult": "pipeline",
     "HiProbeError": "errors",
     "LoadOptions": "backbones",
     "LocalizeSettings": "localize",
+    "LogisticProbe": "probing",
     "OneClassProbe": "probing",
     "Probe": "probing",
-    "Sampling": "video",
+    "Reading": "backbones",
+    "Run": "features",
+    "Sampling": "sampling",
     "StarterProbe": "probes",
+    "VideoRef": "video",
     "detect": "pipeline",
     "evaluate_manifest": "pipeline",
     "evaluate_scores": "pipeline",
+    "extract": "features",
     "fit": "pipeline",
     "fit_normal": "pipeline",
     "load_backbone": "backbones",

@@ -3,39 +3,42 @@
 ::
 
     backbone = load_backbone("embedded")
-    states = backbone.hidden_states(frames, prompt, layers=[8, 20], pooling="motion")   # (B, 2, D)
+    reading = backbone.info.reading(pooling="motion")
+    states = backbone.read(Batch(frames), reading).values       # (B, layers, D)
 
 Layer l is decoder block l = 1..L; ``hidden_states[0]`` of transformers is the embedding, not a layer.
 """
 
-from hiprobe.backbones.base import (
-    POOLINGS,
-    Backbone,
-    BackboneInfo,
-    PlacedBackbone,
-    PlacedStates,
-    Pooling,
-    Site,
-    SiteBackbone,
-    TokenBackbone,
-    TokenSite,
-)
+from hiprobe.backbones.base import Backbone, BackboneInfo, TokenSource
 from hiprobe.backbones.options import LoadOptions
+from hiprobe.backbones.reading import (
+    DEFAULT_PROMPT,
+    POOLINGS,
+    Batch,
+    Places,
+    Pooling,
+    Prompt,
+    Reading,
+    Site,
+    States,
+)
 from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
 
 __all__ = [
+    "DEFAULT_PROMPT",
     "EMBEDDED",
     "POOLINGS",
     "Backbone",
     "BackboneInfo",
+    "Batch",
     "LoadOptions",
-    "PlacedBackbone",
-    "PlacedStates",
+    "Places",
     "Pooling",
+    "Prompt",
+    "Reading",
     "Site",
-    "SiteBackbone",
-    "TokenBackbone",
-    "TokenSite",
+    "States",
+    "TokenSource",
     "cache_folder",
     "load_backbone",
 ]

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
+from typing import Protocol
 
+from hiprobe.backbones.reading import DEFAULT_PROMPT, POOLINGS, Batch, Pooling, Reading, Site, States
 from hiprobe.errors import UsageError
-
-if TYPE_CHECKING:  # the command line reads this module before it knows whether there is anything to compute
-    import numpy as np
-    from numpy.typing import NDArray
-
-Pooling = Literal["last", "visual", "motion"]
-"""How the hidden states of one segment's tokens become one vector at a layer.
-
-``last``: the last prompt token at prefill, as in the paper. ``visual``: the mean over the visual tokens.
-``motion``: their mean weighted by motion: each visual token counts by how far what it stands for departs
-from its own mean over the segment, so that what moves outweighs what stands still.
-"""
-
-POOLINGS: tuple[str, ...] = get_args(Pooling)
+from hiprobe.sampling import Sampling
 
 FRAME_INTERVAL = 0.25
 """Seconds between frames whose times are not known: those of 8 frames in a segment of 2 s."""
 
 
 @dataclass(frozen=True)
-class TokenSite:
-    """Where the states of single tokens are read, for one-class probes.
+class TokenSource:
+    """Where the states of single tokens are best read, for one-class probes.
 
     Attributes
     ----------
@@ -42,7 +29,7 @@ class TokenSite:
         (height, width) in pixels of the frames that it is read from.
     """
 
-    site: Literal["decoder", "vision"]
+    site: Site
     layers: tuple[int, ...]
     width: int
     frame_size: tuple[int, int]
@@ -74,10 +61,10 @@ class BackboneInfo:
         How many decoder blocks are loaded, where it is not all of them: states end there, and no text can be generated.
     device : str
         Where it runs: ``cpu``, ``cuda``, ``cuda:1``, ...
-    memory : int, optional
-        Bytes that one forward pass may take there; by default half of what is free.
-    tokens : TokenSite, optional
+    tokens : TokenSource, optional
         Where states of single tokens are read, if they can be.
+    places : bool
+        Whether it tells where in the picture visual tokens lie, which anomaly maps need.
     """
 
     name: str
@@ -90,8 +77,44 @@ class BackboneInfo:
     tokens_per_frame: float | None = None
     depth: int | None = None
     device: str = "cpu"
-    memory: int | None = None
-    tokens: TokenSite | None = None
+    tokens: TokenSource | None = None
+    places: bool = False
+
+    @property
+    def every_layer(self) -> tuple[int, ...]:
+        """The numbers of all decoder blocks."""
+        return tuple(range(1, self.layers + 1))
+
+    def reading(
+        self,
+        sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+        prompt: str = DEFAULT_PROMPT,
+        pooling: Pooling | None = None,
+    ) -> Reading:
+        """Return the reading of every layer, pooled as serves this backbone best unless another pooling is given."""
+        return Reading(self.fingerprint, self.every_layer, pooling or self.pooling, prompt, sampling, name=self.name)
+
+    def token_reading(self, sampling: Sampling = Sampling(), prompt: str = DEFAULT_PROMPT) -> Reading:  # noqa: B008
+        """Return the reading of single tokens at the few layers that one-class fitting chooses among.
+
+        Raises
+        ------
+        UsageError
+            If the backbone gives no states of single tokens.
+        """
+        if self.tokens is None:
+            raise UsageError(
+                f"The {self.name} backbone gives no states of single tokens, which one-class probes need; use "
+                "another, or label anomalies and fit without --normal-only."
+            )
+        of = self.tokens
+        return Reading(self.fingerprint, of.layers, "tokens", prompt, sampling, of.site, name=self.name)
+
+    def shown_size(self, reading: Reading) -> tuple[int, int]:
+        """Return the (height, width) of the frames that a reading is made from."""
+        if reading.frame_size is None and self.tokens and reading.pooling in ("steps", "tokens"):
+            return self.tokens.frame_size
+        return reading.frame_size or self.frame_size
 
 
 class Backbone(Protocol):
@@ -106,166 +129,32 @@ class Backbone(Protocol):
         """Get ready to run, which may take long the first time; facts are known without it."""
         ...
 
-    def hidden_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """Read hidden states at prefill; no token is generated, and blocks above the deepest layer do not run.
+    def read(self, batch: Batch, reading: Reading) -> States:
+        """Read segments at prefill; no token is generated, and blocks above the deepest layer do not run.
 
         Parameters
         ----------
-        frames : ndarray of uint8, shape (B, K, H, W, 3)
-            B segments of K RGB frames each, of ``info.frame_size``.
-        prompt : str
-            The text that follows the frames.
-        layers : sequence of int
-            Decoder blocks, 1..L, ascending.
-        pooling : {"last", "visual", "motion"}
-            See :data:`Pooling`.
-        seconds : sequence of float, optional
-            How long each of the B segments is: K frames are a K-th of it apart. Some families tell the language model.
-            By default frames are ``FRAME_INTERVAL`` apart.
-
-        Returns
-        -------
-        ndarray of float32, shape (B, layers, D)
+        batch : Batch
+            B segments, their frames of the reading's size.
+        reading : Reading
+            What to read; its sampling is not looked at.
 
         Raises
         ------
         UsageError
-            If a layer or the pooling does not exist, or the frames have another shape.
+            If the backbone has no such site, layer or pooling, tells no places, or the frames have another shape.
         BackboneError
-            If a hidden state is not finite.
+            If a state is not finite.
         """
         ...
 
-    def generate(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        max_new_tokens: int,
-        seconds: float | None = None,
-    ) -> str:
-        """Answer ``prompt`` about the frames, uint8 (K, H, W, 3), of one segment of so many seconds, greedily."""
-        ...
-
-
-@runtime_checkable
-class TokenBackbone(Backbone, Protocol):
-    """A backbone that also gives the states of single tokens, which one-class probes score."""
-
-    def token_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """Read the states of all visual tokens at the site of ``info.tokens``.
-
-        Parameters
-        ----------
-        frames : ndarray of uint8, shape (B, K, H, W, 3)
-            As for :meth:`Backbone.hidden_states`, but of the site's ``frame_size``.
-        prompt, seconds
-            As there; the vision tower is told neither.
-        layers : sequence of int
-            Blocks at the site, ascending.
-
-        Returns
-        -------
-        ndarray of float32, shape (B, layers, steps, P, D)
-            P tokens in each of the steps of time into which the K frames are divided; one place keeps its index.
-        """
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class PlacedStates:
-    """What a block made of the visual tokens of B segments, laid out as the picture is.
-
-    Attributes
-    ----------
-    pooled : ndarray of float32, shape (B, D)
-        What :meth:`Backbone.hidden_states` gives.
-    states : ndarray of float32, shape (B, steps, rows, columns, D)
-        Of the visual tokens; of several that stand for one place, the mean. Rows and columns divide the whole picture
-        evenly, steps the K frames.
-    motion : ndarray of float32, shape (B, K, rows, columns), optional
-        How far what is at each place of each frame departs from the frame before, on a finer grid: where the tokens of
-        a segment stand for all of its frames, this tells which of them, and where within a cell.
-    """
-
-    pooled: NDArray[np.float32]
-    states: NDArray[np.float32]
-    motion: NDArray[np.float32] | None = None
-
-
-@runtime_checkable
-class PlacedBackbone(Backbone, Protocol):
-    """A backbone that also gives the states of visual tokens by their place in the picture, for anomaly maps."""
-
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        """Read one layer; parameters are those of :meth:`Backbone.hidden_states`.
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        """Answer ``prompt`` about the frames of one segment, greedily.
 
         Raises
         ------
         UsageError
-            As there; and if it is not known which place a token stands for.
-        """
-        ...
-
-
-Site = Literal["vision", "projector", "heads"]
-"""Where a segment is read beside the outputs of the decoder's blocks.
-
-``vision``: each block of the vision tower, as two vectors: the mean over patches and frames, and how much patches
-change, the mean over patches of their standard deviation over frames. ``projector``: what the first decoder block is
-given, as two vectors: its poolings ``visual`` and ``motion``. ``heads``: each attention head of each decoder block at
-the last prompt token, block by block, before the output projection.
-"""
-
-
-@runtime_checkable
-class SiteBackbone(Backbone, Protocol):
-    """A backbone that is also read beside the outputs of its decoder blocks."""
-
-    def site_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        site: Site,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """Read a site.
-
-        Parameters
-        ----------
-        frames, prompt, seconds
-            As for :meth:`Backbone.hidden_states`.
-        site : {"vision", "projector", "heads"}
-            See :data:`Site`.
-
-        Returns
-        -------
-        ndarray of float32, shape (B, places, width)
-            Places are blocks, one, or heads. Of two vectors, the second follows the first.
-
-        Raises
-        ------
-        BackboneError
-            If this architecture keeps the site where it is not found.
+            If the batch is not of one segment, or its frames have another shape than ``info.frame_size``.
         """
         ...
 
@@ -289,19 +178,86 @@ def token_grid(info: BackboneInfo, tokens: int, frame_size: tuple[int, int]) -> 
     return rows, columns
 
 
-def check_request(info: BackboneInfo, frames: NDArray[np.uint8], layers: Sequence[int], pooling: str) -> None:
-    """Raise UsageError unless a backbone with these facts can serve the request."""
-    if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*info.frame_size, 3):
+def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
+    """Raise UsageError unless a backbone with these facts can execute a reading on a batch.
+
+    How many places there are beside the decoder is known of a loaded model only, so it is not checked here.
+    """
+    _check_frames(info, batch, info.shown_size(reading))
+    _check_pooling(info, reading)
+    _check_layers(info, reading)
+    if not reading.places:
+        return
+    if not info.places:
+        raise UsageError(f"The {info.name} backbone does not tell places apart; no anomaly map can be drawn.")
+    if reading.site != "decoder" or reading.pooling not in POOLINGS or len(reading.layers) != 1:
+        raise UsageError(
+            f"Places of layers {list(reading.layers)}, site {reading.site}, pooling {reading.pooling!r}: they are told "
+            f"of one decoder block, with a pooling of {', '.join(POOLINGS)}."
+        )
+
+
+def check_own_size(info: BackboneInfo, reading: Reading) -> None:
+    """Raise UsageError unless a reading's frames are of the one size that enters the language model."""
+    height, width = info.shown_size(reading)
+    if (height, width) != info.frame_size:
+        raise UsageError(
+            f"Frames of {width}x{height} pixels at the site {reading.site}: the {info.name} backbone takes "
+            f"{info.frame_size[1]}x{info.frame_size[0]} there; leave the frame size out."
+        )
+
+
+def check_segment(info: BackboneInfo, batch: Batch) -> None:
+    """Raise UsageError unless a batch is one segment that a backbone with these facts can say something about."""
+    _check_frames(info, batch, info.frame_size)
+    if len(batch) != 1:
+        raise UsageError(f"A batch of {len(batch)} segments: text is generated about one at a time.")
+
+
+def _check_frames(info: BackboneInfo, batch: Batch, size: tuple[int, int]) -> None:
+    frames = batch.frames
+    if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*size, 3):
         raise UsageError(
             f"Frames of shape {frames.shape} and type {frames.dtype}: the {info.name} backbone takes uint8 "
-            f"(B, K, {info.frame_size[0]}, {info.frame_size[1]}, 3)."
+            f"(B, K, {size[0]}, {size[1]}, 3)."
         )
+    if batch.seconds is not None and len(batch.seconds) != len(batch):
+        raise UsageError(f"{len(batch)} segments and the lengths of {len(batch.seconds)}: give one for each.")
+
+
+def _check_layers(info: BackboneInfo, reading: Reading) -> None:
+    layers = reading.layers
+    ascending = list(layers) == sorted(set(layers)) and (not layers or layers[0] >= 1)
+    if reading.site != "decoder":
+        if not ascending:
+            raise UsageError(f"Layers {list(layers)} of the site {reading.site}: give them ascending from 1.")
+        return
     depth = info.depth or info.layers
-    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 1 or layers[-1] > depth:
+    if not ascending or not layers or layers[-1] > depth:
         raise UsageError(
             f"Layers {list(layers)}: give ascending decoder blocks between 1 and {depth}"
             + (f", up to which it was loaded of {info.layers}" if depth < info.layers else "")
             + "; 0 would be the embedding, which is not a layer."
         )
-    if pooling not in POOLINGS:
-        raise UsageError(f"Pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+
+
+def _check_pooling(info: BackboneInfo, reading: Reading) -> None:
+    """Raise UsageError unless the pooling exists at the site."""
+    own: dict[Site, tuple[Pooling, ...]] = {
+        "decoder": POOLINGS,
+        "vision": ("pair",),
+        "projector": ("pair",),
+        "heads": ("last",),
+    }
+    if reading.site not in own:
+        raise UsageError(f"Site {reading.site!r}: choose one of {', '.join(own)}.")
+    tokens: tuple[Pooling, ...] = ("steps", "tokens") if info.tokens and info.tokens.site == reading.site else ()
+    if reading.pooling in ("steps", "tokens") and not tokens:
+        raise UsageError(
+            f"The {info.name} backbone gives no states of single tokens at the site {reading.site}; use another."
+        )
+    if reading.pooling not in (*own[reading.site], *tokens):
+        raise UsageError(
+            f"Pooling {reading.pooling!r} at the site {reading.site}: choose one of "
+            f"{', '.join((*own[reading.site], *tokens))}."
+        )

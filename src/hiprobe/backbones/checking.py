@@ -6,14 +6,16 @@ import gc
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones.huggingface import HuggingFaceBackbone
+from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.backbones.options import LoadOptions
+from hiprobe.backbones.reading import Batch, Pooling
 
 FRAMES = 4
 _PROMPT = "What happens in this video?"
@@ -69,30 +71,29 @@ def check_checkpoint(
         If it cannot be loaded, or its frames cannot be prepared.
     """
     began = time.perf_counter()
-    whole = load_checkpoint(name, options, report=report)
-    info = whole.info
-    dtype = str(whole.model.dtype).removeprefix("torch.")
+    complete = load_checkpoint(name, options, report=report)
+    info = complete.info
+    dtype = str(complete.model.dtype).removeprefix("torch.")
     yield Finding(
         "loads",
         None,
-        f"{time.perf_counter() - began:.1f} s; family {whole.family.name}, frames enter as {whole.family.way}; "
-        f"{info.layers} layers of width {info.width}, {dtype} on {whole.model.device}",
+        f"{time.perf_counter() - began:.1f} s; family {complete.family.name}, frames enter as {complete.family.way}; "
+        f"{info.layers} layers of width {info.width}, {dtype} on {complete.model.device}",
     )
     pictures = np.random.default_rng(0).integers(0, 256, (2, frames, *info.frame_size, 3), dtype=np.uint8)
-    layers = range(1, info.layers + 1)
-    together = whole.hidden_states(pictures, _PROMPT, layers, "visual")
-    yield _shapes(whole, together)
-    yield _hooks(whole, pictures)
-    yield _visual_tokens(whole, pictures)
-    single = [whole.hidden_states(pictures[i : i + 1], _PROMPT, layers, "visual") for i in range(len(pictures))]
+    together = _read(complete, pictures, info.every_layer, "visual")
+    yield _shapes(complete, together)
+    yield _hooks(complete, pictures)
+    yield _visual_tokens(complete, pictures)
+    single = [_read(complete, pictures[i : i + 1], info.every_layer, "visual") for i in range(len(pictures))]
     difference = float(np.abs(together - np.concatenate(single)).max() / np.abs(together).max())
-    yield Finding("batch equals singles", difference <= _tolerance(whole), f"largest difference {difference:.1e}")
-    said = whole.generate(pictures[0], _PROMPT, 8)
+    yield Finding("batch equals singles", difference <= _tolerance(complete), f"largest difference {difference:.1e}")
+    said = complete.generate(Batch(pictures[:1]), _PROMPT, 8)
     yield Finding("generates text", None, repr(said))
     depth = max(1, info.layers * 2 // 3)
-    expected, seconds = _timed(whole, pictures, depth)
-    every = _timed(whole, pictures, info.layers)[1]
-    del whole
+    expected, seconds = _timed(complete, pictures, depth)
+    every = _timed(complete, pictures, info.layers)[1]
+    del complete
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -116,6 +117,13 @@ def check_checkpoint(
     )
 
 
+def _read(
+    backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8], layers: tuple[int, ...], pooling: Pooling
+) -> NDArray[np.float32]:
+    reading = replace(backbone.info.reading(prompt=_PROMPT, pooling=pooling), layers=layers)
+    return backbone.read(Batch(pictures), reading).values
+
+
 def _shapes(backbone: HuggingFaceBackbone, states: NDArray[np.float32]) -> Finding:
     info = backbone.info
     right = states.shape == (len(states), info.layers, info.width)
@@ -130,7 +138,7 @@ def _hooks(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -> Findin
     inputs = backbone._inputs(prepared)
     output = backbone.model(**inputs, output_hidden_states=True, use_cache=False).hidden_states
     layers = range(1, backbone.info.layers)
-    states = backbone.read(prepared, layers, "last")[0]
+    states = backbone.read_prepared(prepared, layers, "last")[0]
     different = [
         layer
         for layer, state in zip(layers, states, strict=True)
@@ -163,7 +171,7 @@ def _visual_tokens(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -
 def _timed(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8], layer: int) -> tuple[NDArray[np.float32], float]:
     """Return the states of a layer, and the seconds that a segment took."""
     began = time.perf_counter()
-    states = backbone.hidden_states(pictures[:1], _PROMPT, [layer], "last")
+    states = _read(backbone, pictures[:1], (layer,), "last")
     return states, time.perf_counter() - began
 
 

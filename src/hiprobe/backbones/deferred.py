@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from hiprobe.backbones.base import (
-    Backbone,
-    BackboneInfo,
-    PlacedBackbone,
-    PlacedStates,
-    Pooling,
-    Site,
-    SiteBackbone,
-    TokenBackbone,
-)
-from hiprobe.errors import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from hiprobe.backbones.base import Backbone, BackboneInfo
+from hiprobe.backbones.reading import Batch, Reading, States
 
 
 class Deferred:
@@ -31,16 +17,16 @@ class Deferred:
         The facts, as the backbone will state them itself.
     load : callable
         Loads the backbone.
-    load_whole : callable, optional
+    load_complete : callable, optional
         Loads it as it must be to generate text, where ``load`` leaves something out.
     """
 
     def __init__(
-        self, info: BackboneInfo, load: Callable[[], Backbone], load_whole: Callable[[], Backbone] | None = None
+        self, info: BackboneInfo, load: Callable[[], Backbone], load_complete: Callable[[], Backbone] | None = None
     ) -> None:
         self._info = info
         self._load = load
-        self._load_whole = load_whole or load
+        self._load_complete = load_complete or load
         self._loaded: Backbone | None = None
 
     @property
@@ -59,54 +45,12 @@ class Deferred:
         """See :meth:`hiprobe.backbones.base.Backbone.load`. Raises what loading it raises."""
         _ = self.loaded
 
-    def hidden_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`."""
-        return self.loaded.hidden_states(frames, prompt, layers, pooling, seconds)
+    def read(self, batch: Batch, reading: Reading) -> States:
+        """See :meth:`hiprobe.backbones.base.Backbone.read`."""
+        return self.loaded.read(batch, reading)
 
-    def token_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.TokenBackbone.token_states`; UsageError if the backbone gives none."""
-        if not isinstance(self.loaded, TokenBackbone):
-            raise UsageError(f"The {self.info.name} backbone gives no states of single tokens; use another.")
-        return self.loaded.token_states(frames, prompt, layers, seconds)
-
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`; UsageError if the backbone gives none."""
-        if not isinstance(self.loaded, PlacedBackbone):
-            raise UsageError(f"The {self.info.name} backbone does not tell places apart; no anomaly map can be drawn.")
-        return self.loaded.placed_states(frames, prompt, layer, pooling, seconds)
-
-    def site_states(
-        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`; UsageError if the backbone has none."""
-        if not isinstance(self.loaded, SiteBackbone):
-            raise UsageError(f"The {self.info.name} backbone is read at its decoder blocks only; use another.")
-        return self.loaded.site_states(frames, prompt, site, seconds)
-
-    def generate(
-        self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None
-    ) -> str:
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
         if self._loaded is None:
-            self._loaded = self._load_whole()
-        return self._loaded.generate(frames, prompt, max_new_tokens, seconds)
+            self._loaded = self._load_complete()
+        return self._loaded.generate(batch, prompt, max_new_tokens)

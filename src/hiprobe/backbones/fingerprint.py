@@ -20,7 +20,7 @@ _SAMPLED = 16
 """Values that are read of a row of a tensor; the first, the middle and the last row are."""
 
 
-def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
+def checkpoint_fingerprint(folder: Path, identity: dict[str, Any]) -> str:
     """Return 64 hexadecimal digits over a checkpoint's settings, a sample of its weights, and how it is read.
 
     The weights are sampled in the files, a few rows of every tensor, so that the cost does not grow with the size of
@@ -30,7 +30,7 @@ def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
     ----------
     folder : Path
         The checkpoint: ``config.json``, tokenizer, image processor's settings and safetensors files.
-    reading : dict
+    identity : dict
         What else decides the hidden states, as JSON would hold it: the way frames enter, their size, the template.
 
     Raises
@@ -40,7 +40,7 @@ def checkpoint_fingerprint(folder: Path, reading: dict[str, Any]) -> str:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        digest = hashlib.sha256(json.dumps([_lasting(config), _pixels(folder), reading], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps([_lasting(config), _pixels(folder), identity], sort_keys=True).encode())
         tokenizer = folder / "tokenizer.json"
         if tokenizer.is_file():
             digest.update(hashlib.sha256(tokenizer.read_bytes()).digest())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,26 +15,28 @@ from transformers import PreTrainedModel
 from hiprobe.backbones.base import (
     FRAME_INTERVAL,
     BackboneInfo,
-    PlacedStates,
-    Pooling,
-    Site,
-    TokenSite,
-    check_request,
+    check_own_size,
+    check_reading,
+    check_segment,
     token_grid,
 )
-from hiprobe.backbones.checkpoint import find_checkpoint, read_config
-from hiprobe.backbones.deferred import Deferred
-from hiprobe.backbones.families import Family, Prepared, find_family
+from hiprobe.backbones.families import Family, Prepared
 from hiprobe.backbones.families.base import Features
-from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.frames import FrameCache
 from hiprobe.backbones.hooks import HeadReader, LayerReader
-from hiprobe.backbones.loading import check_placing, complete_model, load_config, load_model
 from hiprobe.backbones.motion import departure
-from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.pooling import pool_layers, visual_states
 from hiprobe.backbones.preparing import Preparer, Raw, Steps, placed
-from hiprobe.backbones.sites import by_head, by_step, mean_and_change, mean_and_motion, vision_blocks
+from hiprobe.backbones.reading import Batch, Places, Pooling, Prompt, Reading, States
+from hiprobe.backbones.sites import (
+    at_places,
+    by_head,
+    by_step,
+    mean_and_change,
+    mean_and_motion,
+    of_tokens,
+    vision_blocks,
+)
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -49,15 +49,15 @@ class HuggingFaceBackbone:
     Parameters
     ----------
     model : PreTrainedModel
-        Whole, or cut to ``info.depth`` decoder blocks.
+        Complete, or cut to ``info.depth`` decoder blocks.
     family : Family
         Of the model's checkpoint.
     info : BackboneInfo
         The facts.
-    whole : callable, optional
-        Loads the whole model, for the first text that is generated after a cut one was read.
-    grow : callable, optional
-        Makes the whole model of the cut one instead, which takes less time; None where it cannot.
+    load_all : callable, optional
+        Loads the complete model, for the first text that is generated after a cut one was read.
+    complete : callable, optional
+        Completes the cut model instead, which takes less time; returns None where it cannot.
 
     Raises
     ------
@@ -70,15 +70,15 @@ class HuggingFaceBackbone:
         model: PreTrainedModel,
         family: Family,
         info: BackboneInfo,
-        whole: Callable[[], PreTrainedModel] | None = None,
-        grow: Callable[[PreTrainedModel], PreTrainedModel | None] = lambda _: None,
+        load_all: Callable[[], PreTrainedModel] | None = None,
+        complete: Callable[[PreTrainedModel], PreTrainedModel | None] = lambda _: None,
     ) -> None:
         # Any: transformers' annotations cover neither its models' parts nor what they take.
         self._model: Any = model.eval().requires_grad_(False)
         self._family, self._prepare = family, Preparer(family)
         self._info = info
         decoder_blocks(model)  # what cannot be probed is told at once
-        self._whole, self._grow = whole, grow
+        self._load_all, self._complete_cut = load_all, complete
         self.frames: FrameCache[str] = FrameCache()
         """What is known of the last frames."""
 
@@ -101,73 +101,42 @@ class HuggingFaceBackbone:
         """See :meth:`hiprobe.backbones.base.Backbone.load`: an instance is ready."""
 
     @torch.inference_mode()
-    def hidden_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`."""
-        check_request(self.info, frames, layers, pooling)
-        prepared = self.prepare(frames, prompt, seconds)
-        return np.concatenate([self.read(batch, layers, pooling) for batch in _same_lengths(prepared)])
-
-    @torch.inference_mode()
-    def token_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.TokenBackbone.token_states`: visual tokens in decoder blocks."""
-        check_request(self.info, frames, layers, "visual")
-        rows = []
-        for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
-            states, _ = self._run(batch, layers)
-            visual, steps = batch[0].visual, batch[0].steps
-            found = [visual_states(states[layer], visual).float().cpu() for layer in layers]
-            rows.append(torch.stack(found, dim=1).unflatten(2, (steps, -1)))
-        return torch.cat(rows).numpy()
-
-    @torch.inference_mode()
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`: every family lays tokens out row by row.
+    def read(self, batch: Batch, reading: Reading) -> States:
+        """See :meth:`hiprobe.backbones.base.Backbone.read`; a model that was cut gives only what is left.
 
         Raises
         ------
         UsageError
-            If a frame's tokens make no grid.
+            If frames are to have another size than the family's, or places are asked for and tokens make no grid.
         """
-        check_request(self.info, frames, [layer], pooling)
-        pooled, placed = [], []
-        for batch in _same_lengths(self.prepare(frames, prompt, seconds)):
-            states, embeddings = self._run(batch, [layer])
-            visual, steps = batch[0].visual, batch[0].steps
-            tokens = visual_states(states[layer], visual).float().cpu()
-            grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
-            placed.append(tokens.unflatten(1, (steps, *grid)))
-            pooled.append(self._pooled(batch, states, embeddings, [layer], pooling)[:, 0])
-        return PlacedStates(np.concatenate(pooled), torch.cat(placed).numpy())
+        check_own_size(self.info, reading)
+        check_reading(self.info, batch, reading)
+        prepared = self.prepare(batch.frames, reading.wording, batch.seconds)
+        if reading.site != "decoder":
+            read = {"vision": self._vision, "projector": self._projector, "heads": self._heads}[reading.site]
+            # One by one: the states of all patches in all blocks are large.
+            found = torch.cat([read(item) for item in prepared])
+            return States(at_places(found, reading, self.info.name))
+        parts = [self._read_decoder(part, reading) for part in _same_lengths(prepared)]
+        values = np.concatenate([part.values for part in parts])
+        laid_out = [part.places.states for part in parts if part.places is not None]
+        return States(values, Places(np.concatenate(laid_out)) if laid_out else None)
 
-    @torch.inference_mode()
-    def site_states(
-        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`; a model that was cut gives only what is left."""
-        check_request(self.info, frames, [1], "visual")
-        read = {"vision": self._vision, "projector": self._projector, "heads": self._heads}[site]
-        # One by one: the states of all patches in all blocks are large.
-        return torch.cat([read(item) for item in self.prepare(frames, prompt, seconds)]).numpy()
+    def _read_decoder(self, prepared: Sequence[Prepared], reading: Reading) -> States:
+        """Read decoder blocks of prepared segments that are of one length in tokens."""
+        layers, visual, steps = reading.layers, prepared[0].visual, prepared[0].steps
+        states, embeddings = self._run(prepared, layers)
+        if reading.pooling in ("tokens", "steps"):
+            found = [visual_states(states[layer], visual).float().cpu() for layer in layers]
+            tokens = torch.stack(found, dim=1).unflatten(2, (steps, -1)).numpy()
+            return States(of_tokens(tokens, reading, self.info.name))
+        values = self._pooled(prepared, states, embeddings, layers, reading.pooling)
+        if not reading.places:
+            return States(values)
+        tokens = visual_states(states[reading.layer], visual).float().cpu()
+        # Every family lays tokens out row by row.
+        grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
+        return States(values, Places(tokens.unflatten(1, (steps, *grid)).numpy()))
 
     def _vision(self, item: Prepared) -> torch.Tensor:
         blocks = vision_blocks(self._model)
@@ -188,24 +157,17 @@ class HuggingFaceBackbone:
         return by_head(reader.states, self._model.config.get_text_config(decoder=True).num_attention_heads)
 
     @torch.inference_mode()
-    def generate(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        max_new_tokens: int,
-        seconds: float | None = None,
-    ) -> str:
-        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first made whole.
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        """See :meth:`hiprobe.backbones.base.Backbone.generate`; a model that was cut is first completed.
 
         Raises
         ------
         UsageError
-            If the model is cut and cannot be loaded whole.
+            If the model is cut and cannot be completed.
         """
+        check_segment(self.info, batch)
         self._complete()
-        check_request(self.info, frames[None], [1], "visual")
-        prepared = self.prepare(frames[None], prompt, None if seconds is None else [seconds])
-        inputs = self._inputs(prepared)
+        inputs = self._inputs(self.prepare(batch.frames, Prompt(prompt), batch.seconds))
         tokenizer = self._family.tokenizer
         output = self._model.generate(
             **inputs, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
@@ -216,16 +178,18 @@ class HuggingFaceBackbone:
     def _complete(self) -> None:
         if self.info.depth is None:
             return
-        if self._whole is None:
+        if self._load_all is None:
             raise UsageError(
-                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load it whole."
+                f"{self.info.name} was loaded up to layer {self.info.depth} only and generates no text; load all of it."
             )
-        whole = self._grow(self._model)
+        completed = self._complete_cut(self._model)
         self._model = None  # or memory would have to hold both
-        self._model = (whole or self._whole()).eval().requires_grad_(False)
+        self._model = (completed or self._load_all()).eval().requires_grad_(False)
         self._info = replace(self.info, depth=None)
 
-    def prepare(self, frames: NDArray[np.uint8], prompt: str, seconds: Sequence[float] | None = None) -> list[Prepared]:
+    def prepare(
+        self, frames: NDArray[np.uint8], prompt: Prompt | str, seconds: Sequence[float] | None = None
+    ) -> list[Prepared]:
         """Prepare B segments, frames (B, K, H, W, 3), of so many seconds, each for itself.
 
         Raises
@@ -237,7 +201,7 @@ class HuggingFaceBackbone:
             seconds = [frames.shape[1] * FRAME_INTERVAL] * len(frames)
         prepared = [
             # A K-th of 1.9999999999999998 s must not be taken for less than a K-th of 2 s.
-            self._prepare(segment, round(length / len(segment), 6), prompt)
+            self._prepare(segment, round(length / len(segment), 6), Prompt.of(prompt))
             for segment, length in zip(frames, seconds, strict=True)
         ]
         tokens, steps = int(prepared[0].visual.sum()), prepared[0].steps
@@ -254,7 +218,9 @@ class HuggingFaceBackbone:
         """Return what the first decoder block is given, (B, N, D): visual tokens before any attention of the LLM."""
         return self._run(prepared, [1])[1]
 
-    def read(self, prepared: Sequence[Prepared], layers: Sequence[int], pooling: Pooling) -> NDArray[np.float32]:
+    def read_prepared(
+        self, prepared: Sequence[Prepared], layers: Sequence[int], pooling: Pooling
+    ) -> NDArray[np.float32]:
         """Read hidden states, float32 (B, layers, D), of prepared segments that are of one length in tokens."""
         return self._pooled(prepared, *self._run(prepared, layers), layers, pooling)
 
@@ -314,78 +280,6 @@ def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
     if not isinstance(blocks, nn.ModuleList):
         raise BackboneError(f"{type(model).__name__} keeps its decoder blocks where HiProbe does not find them.")
     return blocks
-
-
-def load_checkpoint(
-    name: str, options: LoadOptions, depth: int | None = None, report: Callable[[str], None] = lambda _: None
-) -> HuggingFaceBackbone:
-    """Load a checkpoint, or its first ``depth`` decoder blocks alone; parameters and errors are open_checkpoint's."""
-    loaded = open_checkpoint(name, options, depth, report).loaded
-    assert isinstance(loaded, HuggingFaceBackbone)
-    return loaded
-
-
-def open_checkpoint(
-    name: str, options: LoadOptions, depth: int | None = None, report: Callable[[str], None] = lambda _: None
-) -> Deferred:
-    """Open a checkpoint; its model, or the first ``depth`` decoder blocks alone, are loaded when it first runs.
-
-    Parameters
-    ----------
-    name : str
-        A folder, or the hub's ID.
-    options : LoadOptions
-        How.
-    depth : int, optional
-        Leave out the blocks above, the final norm and the LM head, until text is to be generated. States of the blocks
-        that are loaded are the same.
-    report : callable
-        Told in a sentence what takes time, and of risks.
-
-    Raises
-    ------
-    UsageError
-        If the name, the depth or an option is wrong.
-    BackboneError
-        If it cannot be fetched, or its configuration or processors not read. Loading raises this too, if the weights
-        do not fit or the model cannot be probed.
-    """
-    if options.trust_remote_code:
-        report(f"warning: code that comes with {name} may run with all your rights (--trust-remote-code)")
-    folder = find_checkpoint(name, options, report)
-    config = load_config(folder, options)
-    family = find_family(read_config(folder)["model_type"])(folder, config, options.trust_remote_code)
-    text = config.get_text_config(decoder=True)
-    if depth is not None and not 1 <= depth <= text.num_hidden_layers:
-        raise UsageError(f"{name} has {text.num_hidden_layers} decoder blocks; it cannot be cut to {depth}.")
-    cut = None if depth == text.num_hidden_layers else depth
-    reading = family.reading() | ({"quantize": options.quantize} if options.quantize else {})
-    info = BackboneInfo(
-        name=name if not Path(name).is_dir() else Path(name).name,
-        fingerprint=checkpoint_fingerprint(folder, reading),
-        layers=text.num_hidden_layers,
-        width=text.hidden_size,
-        frame_size=family.size(),
-        pooling="last",
-        tokens_per_frame=family.tokens_per_frame(),
-        depth=cut,
-        device=str(check_placing(options)),
-        memory=None if options.batch_memory is None else int(options.batch_memory * 1e9),
-        tokens=TokenSite("decoder", _quarters(text.num_hidden_layers), text.hidden_size, family.size()),
-    )
-
-    def load(depth: int | None) -> HuggingFaceBackbone:
-        report(f"loading {name}" + (f" up to layer {depth} of {info.layers}" if depth else ""))
-        model = load_model(folder, options, depth)
-        whole, grow = partial(load_model, folder, options), partial(complete_model, folder=folder, options=options)
-        return HuggingFaceBackbone(model, family, replace(info, depth=depth), whole, grow)
-
-    return Deferred(info, lambda: load(cut), lambda: load(None))
-
-
-def _quarters(depth: int) -> tuple[int, ...]:
-    """Return the blocks at a quarter, half and three quarters of the depth, and the last."""
-    return tuple(sorted({max(1, round(depth * share)) for share in (0.25, 0.5, 0.75, 1)}))
 
 
 def _same_lengths(prepared: Sequence[Prepared]) -> list[list[Prepared]]:

@@ -1,4 +1,4 @@
-"""From a checkpoint's folder to a model in memory, whole or cut to its first decoder blocks."""
+"""From a checkpoint's folder to a model in memory, complete or cut to its first decoder blocks."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
 
 
 def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> PreTrainedModel | None:
-    """Return the whole model around the parameters of one that was cut, reading of the checkpoint only what it lacks.
+    """Return the complete model around the parameters of one that was cut, reading of the checkpoint what it lacks.
 
     transformers itself says which tensor of the checkpoint goes where, by loading a stand-in for each: it has the
     tensor's shape but the memory of one number, by whose address it is found again in the model.
@@ -110,7 +110,7 @@ def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> 
     Parameters
     ----------
     cut : PreTrainedModel
-        What :func:`load_model` gave; the whole shares the memory of its parameters.
+        What :func:`load_model` gave; the completed model shares the memory of its parameters.
     folder : Path
         The checkpoint, as there.
     options : LoadOptions
@@ -137,7 +137,7 @@ def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> 
             if Counter(tuple(value.shape) for value in cut.state_dict().values()) - Counter(shapes.values()):
                 return None  # tensors were joined or divided, which stand-ins would need memory for
             stand_ins = {name: torch.empty((), dtype=dtype).expand(shape) for name, shape in shapes.items()}
-            whole, problems = loader.from_pretrained(
+            completed, problems = loader.from_pretrained(
                 None,
                 config=config,
                 state_dict=stand_ins,
@@ -146,19 +146,19 @@ def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> 
                 output_loading_info=True,
             )
             places = {value.data_ptr(): name for name, value in stand_ins.items()}
-            sources = {name: places.get(value.data_ptr()) for name, value in whole.state_dict().items()}
+            sources = {name: places.get(value.data_ptr()) for name, value in completed.state_dict().items()}
             if problems["missing_keys"] or problems["mismatched_keys"] or None in sources.values():
                 return None
-            had = {f"{whole.base_model_prefix}.{name}": value for name, value in cut.state_dict().items()}
+            had = {f"{completed.base_model_prefix}.{name}": value for name, value in cut.state_dict().items()}
             values = {sources[name]: value for name, value in had.items() if name in sources}
             for name in set(sources.values()) - values.keys():
                 values[name] = holders[name].get_tensor(name).to(device, dtype)
-            whole.load_state_dict({name: values[source] for name, source in sources.items()}, assign=True)
+            completed.load_state_dict({name: values[source] for name, source in sources.items()}, assign=True)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError, TypeError):
-        return None  # whatever it was, loading the whole anew either works or tells it
-    whole.tie_weights()
-    whole.config.name_or_path = str(folder)
-    return _placed(whole, options)
+        return None  # whatever it was, loading all of it anew either works or tells it
+    completed.tie_weights()
+    completed.config.name_or_path = str(folder)
+    return _placed(completed, options)
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -180,11 +180,11 @@ def check_placing(options: LoadOptions) -> torch.device:
 def cut_config(config: Any, depth: int) -> None:
     """Change a configuration to the first ``depth`` decoder blocks."""
     text = config.get_text_config(decoder=True)
-    whole = text.num_hidden_layers
+    every = text.num_hidden_layers
     text.num_hidden_layers = depth
     # Lists with an entry a block (layer_types, for instance) are checked against the number of blocks.
     for name, value in vars(text).items():
-        if isinstance(value, list) and len(value) == whole:
+        if isinstance(value, list) and len(value) == every:
             setattr(text, name, value[:depth])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -30,9 +29,6 @@ class LoadOptions:
         Branch, tag or commit on the hub.
     offline : bool
         Never ask the network.
-    batch_memory : float, optional
-        GB that one forward pass may take: by it, the number of segments in a batch is found. By default half of what
-        is free.
     trust_remote_code : bool
         Whether code that comes with the checkpoint may run, with all rights of the user.
 
@@ -48,7 +44,6 @@ class LoadOptions:
     quantize: Quantization | None = None
     revision: str | None = None
     offline: bool = False
-    batch_memory: float | None = None
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
@@ -56,7 +51,5 @@ class LoadOptions:
             raise UsageError(f"dtype {self.dtype!r}: choose one of {', '.join(get_args(Dtype))}.")
         if self.quantize is not None and self.quantize not in get_args(Quantization):
             raise UsageError(f"quantize {self.quantize!r}: choose one of {', '.join(get_args(Quantization))}.")
-        if self.batch_memory is not None and not (math.isfinite(self.batch_memory) and self.batch_memory > 0):
-            raise UsageError(f"batch_memory is {self.batch_memory}; give a number of GB over 0.")
         if self.device is not None and self.device_map is not None:
             raise UsageError("A device and a device map were given; give one of them.")

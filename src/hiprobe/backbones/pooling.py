@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones.base import Pooling
+from hiprobe.backbones.reading import Pooling
 from hiprobe.backbones.transfer import to_device
 from hiprobe.errors import BackboneError
 
@@ -32,7 +32,7 @@ def pool(states: torch.Tensor, visual: torch.Tensor, motion: torch.Tensor | None
         How far what each visual token stands for departs from its own mean over the segment; at least 0. For the
         pooling ``motion`` alone.
     pooling : {"last", "visual", "motion"}
-        See :data:`hiprobe.backbones.base.Pooling`.
+        See :data:`hiprobe.backbones.reading.Pooling`.
     """
     if pooling == "last":
         return states[:, -1]

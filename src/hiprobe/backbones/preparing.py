@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.families import Family, Prepared
 from hiprobe.backbones.frames import frame_key
+from hiprobe.backbones.reading import Prompt
 from hiprobe.backbones.transfer import to_device
 
 _LEVELS, _CHANNELS = 256, 3
@@ -134,7 +135,7 @@ class Preparer:
         self._pixels = Pixels(family)
         self._form = lru_cache(_KEPT_FORMS)(self._new_form)
 
-    def __call__(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def __call__(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """Prepare one segment, frames (K, H, W, 3)."""
         form = self._form(len(frames), interval, prompt)
         if form is None:
@@ -142,27 +143,27 @@ class Preparer:
         text = form.prepared
         return Raw(text.inputs, text.visual, text.steps, by_steps(frames, text.steps), form)
 
-    def _new_form(self, count: int, interval: float, prompt: str) -> Form | None:
+    def _new_form(self, count: int, interval: float, prompt: Prompt) -> Form | None:
         """Return None where the family is to prepare each segment itself."""
         preparing, layout = (_owner(type(self._family), name) for name in ("prepare", "layout"))
         # A layout is not for what a class that inherits it prepares in its own way.
         if layout is Family or not issubclass(layout, preparing):
             return None
         chart = _chart(count, self._family.size())
-        whole = self._family.prepare(chart, interval, prompt)
-        units = self._family.units(whole)
-        values = [name for name in whole.inputs if name.startswith("pixel_values")]
-        if units is None or len(values) != 1 or len(units) != whole.steps:
+        seen = self._family.prepare(chart, interval, prompt)
+        units = self._family.units(seen)
+        values = [name for name in seen.inputs if name.startswith("pixel_values")]
+        if units is None or len(values) != 1 or len(units) != seen.steps:
             return None
         (name,) = values
         rest = [{key: value for key, value in unit.items() if key != name} for unit in units]
         alike = all(torch.equal(unit[key], value) for unit in rest for key, value in rest[0].items())
-        if not alike or not self._pixels.agree(by_steps(chart, whole.steps), torch.cat([unit[name] for unit in units])):
+        if not alike or not self._pixels.agree(by_steps(chart, seen.steps), torch.cat([unit[name] for unit in units])):
             return None
-        shapes = {key: value.shape for key, value in whole.inputs.items() if key.startswith("pixel_")}
-        inputs = {key: value for key, value in whole.inputs.items() if key not in shapes}
+        shapes = {key: value.shape for key, value in seen.inputs.items() if key.startswith("pixel_")}
+        inputs = {key: value for key, value in seen.inputs.items() if key not in shapes}
         unit = {key: value.clone() for key, value in rest[0].items()}  # not a view of the whole segment's
-        text = Prepared(inputs, whole.visual, whole.steps)
+        text = Prepared(inputs, seen.visual, seen.steps)
         return Form(text, shapes, unit, name, units[0][name].shape, self._pixels)
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 from transformers.processing_utils import ProcessorMixin
 
+from hiprobe.backbones.reading import Prompt
 from hiprobe.errors import BackboneError, UsageError
 
 
-def check_prompt(tokenizer: Any, prompt: str) -> None:
-    """Raise UsageError if a prompt contains a control token of the model."""
-    special = [token for token in tokenizer.all_special_tokens if token in prompt]
-    if special:
-        raise UsageError(f"The prompt contains {special[0]!r}, a control token of the model; reword the prompt.")
+def check_prompt(tokenizer: Any, prompt: Prompt) -> None:
+    """Raise UsageError if a prompt or its system message contains a control token of the model."""
+    for name, words in (("prompt", prompt.text), ("system message", prompt.system or "")):
+        special = [token for token in tokenizer.all_special_tokens if token in words]
+        if special:
+            raise UsageError(f"The {name} contains {special[0]!r}, a control token of the model; reword the {name}.")
 
 
 def chat_template(folder: Path, tokenizer: Any) -> str:

@@ -53,7 +53,7 @@ def load_backbone(
 
         return Deferred(INFO, lambda: _load_embedded(report))
     # torch and transformers take seconds to import: not before a backbone is really wanted.
-    from hiprobe.backbones.huggingface import open_checkpoint
+    from hiprobe.backbones.opening import open_checkpoint
 
     return open_checkpoint(name, options, depth, report)
 

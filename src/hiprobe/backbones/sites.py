@@ -1,18 +1,61 @@
-"""What is read of a segment beside the outputs of the decoder's blocks; see :data:`hiprobe.backbones.base.Site`."""
+"""What is read of a segment beside the outputs of the decoder's blocks; see :data:`hiprobe.backbones.reading.Site`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from hiprobe.backbones.pooling import pool
-from hiprobe.errors import BackboneError
+from hiprobe.backbones.reading import Reading
+from hiprobe.errors import BackboneError, UsageError
 
 _LISTS = ("layer", "layers", "blocks")
 """What vision towers call the list of their blocks."""
+
+
+def at_places(found: torch.Tensor, reading: Reading, name: str) -> NDArray[np.float32]:
+    """Return what is read at the places, (B, places, D) all there are, that a reading's layers name: (B, layers, D).
+
+    Raises
+    ------
+    UsageError
+        If there is no such place.
+    BackboneError
+        If a number of the backbone called ``name`` is not finite.
+    """
+    count, layers = found.shape[1], reading.layers or range(1, found.shape[1] + 1)
+    if layers[-1] > count:
+        raise UsageError(f"Places {list(layers)} of the site {reading.site}: the {name} backbone has {count}.")
+    return finite(found.numpy()[:, [place - 1 for place in layers]], name, reading.site)
+
+
+def finite(values: NDArray[np.float32], name: str, site: str) -> NDArray[np.float32]:
+    """Return values as they are; BackboneError if one that the backbone called ``name`` gave is not finite."""
+    if not np.isfinite(values).all():
+        raise BackboneError(
+            f"The {name} backbone gave states that are not finite ({site}); load it in float32 or bfloat16."
+        )
+    return values
+
+
+def of_tokens(tokens: NDArray[np.float32], reading: Reading, name: str) -> NDArray[np.float32]:
+    """Return the states of single tokens, (B, layers, steps, P, D), as a reading pools them.
+
+    As they are; or of ``steps`` the means over the tokens of each step, joined: (B, layers, steps * D).
+
+    Raises
+    ------
+    BackboneError
+        If a number that the backbone called ``name`` gave is not finite.
+    """
+    if reading.pooling == "steps":
+        tokens = tokens.mean(axis=3).reshape(*tokens.shape[:2], -1)
+    return finite(tokens, name, "tokens")
 
 
 def mean_and_change(tokens: torch.Tensor) -> torch.Tensor:

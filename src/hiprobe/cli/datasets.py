@@ -94,8 +94,6 @@ def export(
     write_manifest(manifest, output)
     abnormal = sum(video.is_abnormal for video in manifest.videos)
     printer.line(f"{output}: {len(manifest.videos)} videos, {abnormal} of them abnormal")
-    if any(video.path.is_dir() for video in manifest.videos):
-        printer.line(f"some are folders of frames: run fit and eval with --fps {dataset.fps:g}")
 
 
 @datasets.command()

@@ -23,6 +23,4 @@ def demo(
 
     probe = out / "street.probe"
     fit(SAMPLE_LABELS, out=probe, features=features, quiet=quiet)
-    detect(
-        [DEMO_VIDEO], str(probe), out=out, page=out / "report.html", anomaly_map=True, features=features, quiet=quiet
-    )
+    detect([DEMO_VIDEO], str(probe), out=out, page=out / "report.html", places=True, features=features, quiet=quiet)

@@ -27,7 +27,7 @@ def detect(
     model: options.Model = "embedded",
     loading: options.Loading = options.LOADING,
     explain: Annotated[bool, typer.Option(help="Let the backbone describe each event.")] = True,
-    anomaly_map: Annotated[
+    places: Annotated[
         bool | None,
         typer.Option("--map/--no-map", help="Find where in the picture events are.", show_default="with --overlay"),
     ] = None,
@@ -43,6 +43,7 @@ def detect(
     merge_gap: options.MergeGap = None,
     fps: options.Fps = None,
     features: options.Features = None,
+    batch_memory: options.BatchMemory = None,
     page: Annotated[
         Path | None, typer.Option("--report", help="Also write one HTML page about all videos, to this file.")
     ] = None,
@@ -54,7 +55,7 @@ def detect(
     from hiprobe.backbones import load_backbone
     from hiprobe.errors import VideoError
     from hiprobe.features import Failure, raise_failures
-    from hiprobe.pipeline import detect_all
+    from hiprobe.pipeline import Detector
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
     from hiprobe.report import (
         EventCsv,
@@ -65,6 +66,7 @@ def detect(
         write_json,
         write_overlay,
     )
+    from hiprobe.video import VideoRef
 
     if start_time and not page:
         raise UsageError("--start-time is for the report; ask for one with --report PAGE.")
@@ -78,14 +80,14 @@ def detect(
     else:
         loaded = load_probe(probe)
     settings = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-    backbone = load_backbone(model, printer.line, loading, loaded.layer)
+    backbone = load_backbone(model, printer.line, loading, loaded.reading.layer)
+    refs = [VideoRef.of(video, fps) for video in videos]
     results: list[Detection] = []
     undrawn: list[Failure] = []
     events = EventCsv()
 
     def keep(detection: Detection) -> None:
         path = result_path(out, detection.video.path, videos)
-        rate = fps if detection.video.path.is_dir() else None
         write_json(detection, path)
         events.add(detection)
         if page:
@@ -93,25 +95,16 @@ def detect(
         results.append(replace(detection, anomaly_map=None))  # maps of many videos are large
         try:
             if clips:
-                write_event_clips(detection, clips, path.stem, margin, rate)
+                write_event_clips(detection, clips, path.stem, margin)
             if overlay:
-                write_overlay(detection, overlay / f"{path.stem}-overlay.mp4", rate)
+                write_overlay(detection, overlay / f"{path.stem}-overlay.mp4")
         except VideoError as error:  # of frames that no segment needed
-            undrawn.append(Failure(detection.video.path, error))
+            undrawn.append(Failure(VideoRef.from_info(detection.video), error))
 
     with printer.progress() as report:
-        failures = detect_all(
-            videos,
-            loaded,
-            backbone,
-            done=keep,
-            explain=explain,
-            anomaly_map=overlay is not None if anomaly_map is None else anomaly_map,
-            localize=settings,
-            store=options.feature_store(features),
-            fps=fps,
-            report=report,
-        )
+        detector = Detector(loaded, backbone, settings, options.run_of(features, batch_memory, report))
+        drawn = overlay is not None if places is None else places
+        failures = detector.detect_all(refs, keep, explain=explain, anomaly_map=drawn)
     if results:
         events.write(out / "events.csv")
         printer.events(results)

@@ -63,6 +63,7 @@ def evaluate(
     merge_gap: options.MergeGap = None,
     fps: options.Fps = None,
     features: options.Features = None,
+    batch_memory: options.BatchMemory = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -80,16 +81,14 @@ def evaluate(
     if every is not None and scores is None:
         raise UsageError("--scores-every is for --scores; leave it out with a probe.")
     printer = Printer(quiet or as_json)
-    manifest = load_manifest(labels)
+    manifest = load_manifest(labels).with_fps(fps)
     if scores is not None:
         settings = scores_settings(every, sigma, threshold, kappa, min_duration, merge_gap)
-        result = evaluate_scores(
-            manifest, scores, ious=iou or DEFAULT_IOUS, n_resamples=resamples, settings=settings, fps=fps
-        )
+        result = evaluate_scores(manifest, scores, ious=iou or DEFAULT_IOUS, n_resamples=resamples, settings=settings)
     else:
         loaded = load_probe(cast(str, probe))
         localize = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-        backbone = load_backbone(model, printer.line, loading, loaded.layer)
+        backbone = load_backbone(model, printer.line, loading, loaded.reading.layer)
         with printer.progress() as report:
             result = evaluate_manifest(
                 manifest,
@@ -98,9 +97,7 @@ def evaluate(
                 ious=iou or DEFAULT_IOUS,
                 n_resamples=resamples,
                 localize=localize,
-                store=options.feature_store(features),
-                fps=fps,
-                report=report,
+                run=options.run_of(features, batch_memory, report),
             )
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(result), indent=2))

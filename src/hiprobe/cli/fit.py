@@ -50,9 +50,9 @@ def fit(
             show_default="1.0",
         ),
     ] = None,
-    kind: Annotated[
+    method: Annotated[
         str | None,
-        typer.Option("--kind", help="With --normal-only: 'gaussian' or 'neighbours'.", show_default="gaussian"),
+        typer.Option("--method", help="With --normal-only: 'gaussian' or 'memory-bank'.", show_default="gaussian"),
     ] = None,
     length: Annotated[
         float | None,
@@ -73,6 +73,9 @@ def fit(
         ),
     ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="The text given with the frames.")] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", help="System message.", show_default="none, or the chat template's")
+    ] = None,
     pooling: Annotated[
         str | None,
         typer.Option("--pooling", help="'last', 'visual' or 'motion'.", show_default="the backbone's own"),
@@ -85,6 +88,7 @@ def fit(
     seed: Annotated[int, typer.Option("--seed", help="Of cross-validation and bootstrap.")] = 0,
     fps: options.Fps = None,
     features: options.Features = None,
+    batch_memory: options.BatchMemory = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -96,68 +100,55 @@ def fit(
     from hiprobe.datasets import load_manifest
     from hiprobe.errors import UsageError
     from hiprobe.localize import LocalizeSettings
-    from hiprobe.pipeline import fit as run
+    from hiprobe.pipeline import fit as fit_labels
     from hiprobe.pipeline.fit_normal import FALSE_ALARMS, fit_normal
     from hiprobe.probes import load_probe
-    from hiprobe.probing import KINDS, OneClassProbe
-    from hiprobe.video import Sampling
+    from hiprobe.probing import METHODS
 
     printer = Printer(quiet)
     if pooling is not None and pooling not in POOLINGS:
         raise UsageError(f"--pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"--kind {kind!r}: choose one of {', '.join(KINDS)}.")
-    if not normal_only and (false_alarms, kind) != (None, None):
-        raise UsageError("--false-alarms and --kind go with --normal-only; add it, or leave them out.")
+    if method is not None and method not in METHODS:
+        raise UsageError(f"--method {method!r}: choose one of {', '.join(METHODS)}.")
+    if not normal_only and (false_alarms, method) != (None, None):
+        raise UsageError("--false-alarms and --method go with --normal-only; add it, or leave them out.")
     if normal_only and (pooling, keep_layer) != (None, None):
         raise UsageError(
             "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --keep-layer out."
         )
     keep = load_probe(keep_layer) if keep_layer else None
-    if isinstance(keep, OneClassProbe):
+    if keep and keep.dlsp is None:
         raise UsageError(f"{keep_layer}: was fitted with --normal-only, and its layer cannot be kept; name another.")
-    sampling, settings = Sampling(), LocalizeSettings()
-    if keep:
-        sampling = Sampling(keep.context.segment_length, keep.context.stride, keep.context.frames)
-        settings = keep.localize
-    given = {"length": length, "stride": stride, "frames": frames}
-    sampling = replace(sampling, **{name: value for name, value in given.items() if value is not None})
+    settings = keep.localize if keep else LocalizeSettings()
     localize = options.localize_settings(settings, sigma, threshold, kappa, min_duration, merge_gap)
-    manifest = load_manifest(labels)
+    manifest = load_manifest(labels).with_fps(fps)
     backbone = load_backbone(model, printer.line, loading)
-    if normal_only:
-        with printer.progress() as report:
+    info = backbone.info
+    reading = info.token_reading() if normal_only else keep.reading if keep else info.reading()
+    cut = {"length": length, "stride": stride, "frames": frames}
+    sampling = replace(reading.sampling, **{name: value for name, value in cut.items() if value is not None})
+    asked = {"prompt": prompt or None, "system": system or None, "pooling": pooling}
+    changed = {name: value for name, value in asked.items() if value is not None}
+    reading = replace(reading, sampling=sampling, **changed)  # type: ignore[arg-type]
+    with printer.progress() as report:
+        run = options.run_of(features, batch_memory, report, seed)
+        if normal_only:
             found = fit_normal(
                 manifest,
                 backbone,
-                kind=kind or "gaussian",  # type: ignore[arg-type]
+                method=method or "gaussian",  # type: ignore[arg-type]
                 false_alarms=FALSE_ALARMS if false_alarms is None else false_alarms,
-                sampling=sampling,
-                prompt=prompt or None,
+                reading=reading,
                 localize=localize,
-                store=options.feature_store(features),
-                fps=fps,
-                seed=seed,
-                report=report,
+                run=run,
             )
+        else:
+            result = fit_labels(manifest, backbone, reading=reading, localize=localize, keep=keep, run=run)
+    if normal_only:
         found.probe.save(out)
         normal_summary(printer, found)
         printer.line(f"probe: {out}")
         return
-    with printer.progress() as report:
-        result = run(
-            manifest,
-            backbone,
-            sampling=sampling,
-            prompt=prompt or None,
-            pooling=pooling,  # type: ignore[arg-type]
-            localize=localize,
-            store=options.feature_store(features),
-            fps=fps,
-            seed=seed,
-            keep=keep,
-            report=report,
-        )
     result.probe.save(out)
     summary(printer, result)
     printer.line(f"probe: {out}")
@@ -188,7 +179,7 @@ def normal_summary(printer: Printer, result: FitNormalResult) -> None:
     )
     told = zip(stats.layers, stats.layer_auc, strict=True)
     printer.line(
-        f"layer {probe.layer} of the {probe.site}"
+        f"layer {probe.layer} of the {probe.reading.site}"
         + "".join(f"; AUC of pseudo-anomalies at layer {layer}: {auc:.3f}" for layer, auc in told)
     )
     printer.line(

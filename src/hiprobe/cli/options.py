@@ -16,7 +16,7 @@ from hiprobe.backbones.options import LoadOptions
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from hiprobe.features import FeatureStore
+    from hiprobe.features import FeatureStore, ProgressReport, Run
     from hiprobe.localize import LocalizeSettings
 
 
@@ -78,6 +78,10 @@ MergeGap = Annotated[
     ),
 ]
 
+BatchMemory = Annotated[
+    float | None,
+    typer.Option("--batch-memory", help="GB that a batch of segments may take.", show_default="half of what is free"),
+]
 StartTime = Annotated[
     str | None,
     typer.Option(
@@ -103,10 +107,6 @@ _LOADING = {
     "device": Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="a GPU if there is one")],
     "device_map": Annotated[str | None, typer.Option(help="'auto' spreads a model over GPUs and memory.")],
     "quantize": Annotated[str | None, typer.Option(help="8bit or 4bit, by bitsandbytes; needs a GPU.")],
-    "batch_memory": Annotated[
-        float | None,
-        typer.Option(help="GB that a batch of segments may take.", show_default="half of what is free"),
-    ],
     "revision": Revision,
     "offline": Offline,
     "trust_remote_code": TrustRemoteCode,
@@ -168,6 +168,17 @@ def start_of(given: str | None, videos: Sequence[Path]) -> datetime | None:
         return datetime.fromisoformat(given)
     except ValueError as error:
         raise UsageError(f"--start-time {given!r}: give a date and time such as 2026-03-01T22:00:00.") from error
+
+
+def run_of(
+    features: Path | None, batch_memory: float | None, report: ProgressReport | None = None, seed: int = 0
+) -> Run:
+    """Return how a verb runs: with a store in ``features``, by default in the cache folder; memory is in GB."""
+    from hiprobe.features import Run
+
+    memory = None if batch_memory is None else int(batch_memory * 1e9)
+    run = Run(feature_store(features), seed=seed, batch_memory=memory)
+    return run if report is None else replace(run, report=report)
 
 
 def feature_store(folder: Path | None) -> FeatureStore:

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hiprobe.features import Progress
-    from hiprobe.features.engine import ProgressReport
+    from hiprobe.features import Progress, ProgressReport
     from hiprobe.pipeline import Detection
 
 _PLAIN_INTERVAL = 10.0
@@ -64,8 +63,8 @@ class Printer:
 
                 def report(progress: Progress) -> None:
                     # Escaped by Text-free formatting: a bracket in a name must not become markup.
-                    name = progress.path.name.replace("[", r"\[")
-                    text = f"{progress.video + 1}/{progress.videos} {name}"
+                    name = progress.video.path.name.replace("[", r"\[")
+                    text = f"{progress.index + 1}/{progress.videos} {name}"
                     bar.update(task, description=text, completed=progress.segment, total=progress.segments)
 
                 yield report
@@ -121,6 +120,6 @@ class _PlainProgress:
             return
         self._spoke = now
         self._printer.line(
-            f"[{progress.video + 1}/{progress.videos}] {progress.path.name}: "
+            f"[{progress.index + 1}/{progress.videos}] {progress.video.path.name}: "
             f"{progress.segment}/{progress.segments} segments"
         )

@@ -16,14 +16,14 @@ def probes(
 ) -> None:
     """List the starter probes that come with HiProbe, or print the card of one."""
     from hiprobe.probes import find_starter, starter_probes
-    from hiprobe.probing import Probe
+    from hiprobe.probing import LogisticProbe
 
     if name is not None:
         typer.echo(find_starter(name).card.rstrip())
         return
     rows = []
     for starter in starter_probes():
-        probe = Probe.load(starter.path)
+        probe = LogisticProbe.load(starter.path)
         rows.append(
             (
                 starter.name,
@@ -31,7 +31,7 @@ def probes(
                 f"{probe.layer} of {len(probe.dlsp.layers)}",
                 f"{starter.auc:.3f} of {starter.auc_of}",
                 f"{starter.false_alarms_per_hour:.0f}",
-                f"{probe.context.backbone_name} {probe.context.fingerprint[:12]}",
+                f"{probe.reading.name} {probe.reading.backbone[:12]}",
             )
         )
     printer = Printer(quiet=False)

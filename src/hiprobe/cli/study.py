@@ -51,6 +51,7 @@ def study(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON Lines, not the tables.")] = False,
     fps: options.Fps = None,
     features: options.Features = None,
+    batch_memory: options.BatchMemory = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -64,11 +65,11 @@ def study(
     from hiprobe.studies.result import study_json, study_markdown
 
     printer = Printer(quiet or as_json)
-    manifests = _manifests(labels, roots or [], split)
+    manifests = [manifest.with_fps(fps) for manifest in _manifests(labels, roots or [], split)]
     with printer.progress() as report:
-        store = options.feature_store(features)
+        run = options.run_of(features, batch_memory, report, seed)
         backbones = [load_backbone(model, printer.line, loading) for model in models]
-        readers = [Reader(backbone, store, fps, report) for backbone in backbones]
+        readers = [Reader(backbone, run) for backbone in backbones]
         # Each is written before the next is begun, which may fail.
         for result in run_study(name, manifests, readers, StudySettings(seed, repeats, draws, texts)):
             paths = write_study(result, out)

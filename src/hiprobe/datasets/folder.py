@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hiprobe.datasets.labels import NORMAL, LabelledVideo
 from hiprobe.errors import ManifestError
-from hiprobe.video import IMAGE_SUFFIXES
+from hiprobe.video import IMAGE_SUFFIXES, VideoRef
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset([
@@ -52,7 +52,7 @@ def _read_folder(source: Path) -> tuple[LabelledVideo, ...]:
         found = [entry for entry in _visible(folder) if _is_video(entry)]
         if not found:
             raise ManifestError(f"{folder}: holds no video; add some, or remove the subfolder.")
-        videos += [LabelledVideo(path, _label(folder), (), group=str(path)) for path in found]
+        videos += [LabelledVideo(VideoRef(path), _label(folder), (), group=str(path)) for path in found]
     return tuple(videos)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import ManifestError, UsageError
 from hiprobe.localize.curves import merge_intervals
+from hiprobe.video import VideoRef
 
 NORMAL = "normal"
 """The label of a normal video; any other string is a kind of anomaly."""
@@ -37,8 +38,8 @@ class LabelledVideo:
 
     Attributes
     ----------
-    path : Path
-        A file, or a folder of frames.
+    video : VideoRef
+        A file, or a folder of frames with their rate.
     label : str
         ``normal`` or a kind of anomaly; with intervals, the kind of the earliest.
     intervals : tuple of Interval
@@ -47,10 +48,15 @@ class LabelledVideo:
         Videos of one group come from one source and are never split between fitting and testing.
     """
 
-    path: Path
+    video: VideoRef
     label: str
     intervals: tuple[Interval, ...]
     group: str
+
+    @property
+    def path(self) -> Path:
+        """Where the video lies."""
+        return self.video.path
 
     @property
     def is_abnormal(self) -> bool:

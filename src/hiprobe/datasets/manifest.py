@@ -2,28 +2,31 @@
 
 As CSV, one row per video, or one per abnormal interval::
 
-    path,label,start,end,group
-    yard/monday.mp4,normal,,,yard
-    yard/tuesday.mp4,fight,12.5,20,yard
-    yard/tuesday.mp4,fire,31,44.5,yard
-    street.mp4,accident,,,
+    path,label,start,end,group,fps
+    yard/monday.mp4,normal,,,yard,
+    yard/tuesday.mp4,fight,12.5,20,yard,
+    yard/tuesday.mp4,fire,31,44.5,yard,
+    street.mp4,accident,,,,
+    frames/0017,normal,,,lane,12.5
 
 ``path`` is relative to the manifest's folder and may be a folder of frames. ``label`` is ``normal`` (in
 any case) or a kind of anomaly. ``start`` and ``end`` are seconds; without them an abnormal label holds
 for the whole video. ``group`` names the source that a video shares with others; by default each video is
-its own. As JSON Lines (``.jsonl``), each line is an object with the same keys. As a folder, it has
-``normal/`` and a subfolder for each kind of anomaly.
+its own. ``fps`` is the frame rate of a folder of frames, and only of a folder; the column may be left out.
+As JSON Lines (``.jsonl``), each line is an object with the same keys. As a folder, it has ``normal/`` and a subfolder
+for each kind of anomaly.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hiprobe.datasets.folder import read_folder
 from hiprobe.datasets.labels import NORMAL, Interval, LabelledVideo
 from hiprobe.datasets.rows import Row, read_rows
 from hiprobe.errors import ManifestError
+from hiprobe.video import VideoRef
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class Manifest:
     def groups(self) -> tuple[str, ...]:
         """The groups, each once, in order of first appearance."""
         return tuple(dict.fromkeys(video.group for video in self.videos))
+
+    @property
+    def refs(self) -> tuple[VideoRef, ...]:
+        """The videos, as every verb takes them."""
+        return tuple(item.video for item in self.videos)
+
+    def with_fps(self, fps: float | None) -> Manifest:
+        """Return the manifest with a frame rate for folders of frames that have none."""
+        videos = tuple(replace(item, video=VideoRef.of(item.video, fps)) for item in self.videos)
+        return replace(self, videos=videos)
 
 
 def load_manifest(path: str | Path) -> Manifest:
@@ -89,7 +102,7 @@ def _merge(path: Path, rows: list[Row]) -> LabelledVideo:
             )
     intervals = sorted((*row.span, row.label) for row in rows if row.span)
     return LabelledVideo(
-        path=path,
+        video=VideoRef(path, _fps(path, rows)),
         label=intervals[0][2] if intervals else first.label,
         intervals=tuple(Interval(start, end, label) for start, end, label in intervals),
         group=_group(rows) or str(path),
@@ -106,6 +119,19 @@ def _group(rows: list[Row]) -> str | None:
                 "give a video one group."
             )
     return named[0].group if named else None
+
+
+def _fps(path: Path, rows: list[Row]) -> float | None:
+    """Return the frame rate that the rows give; rows of the same video may leave it out."""
+    given = [row for row in rows if row.fps is not None]
+    for row in given:
+        if not path.is_dir():
+            raise ManifestError(f"{row.where}: fps is for folders of frames; {path} is a file, so leave it out.")
+        if row.fps != given[0].fps:
+            raise ManifestError(
+                f"{row.where}: fps is {row.fps:g} here and {given[0].fps:g} at {given[0].where}; give a video one."
+            )
+    return given[0].fps if given else None
 
 
 def _exists(path: Path) -> bool:

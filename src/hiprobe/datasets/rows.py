@@ -29,6 +29,7 @@ class RowFields(BaseModel):
     start: Seconds | None = None
     end: Seconds | None = None
     group: str | None = None
+    fps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @field_validator("label")
     @classmethod
@@ -50,6 +51,7 @@ class Row:
     label: str
     span: tuple[float, float] | None
     group: str | None
+    fps: float | None = None
 
 
 def read_rows(source: Path) -> list[Row]:
@@ -167,7 +169,7 @@ def _check_row(where: str, values: dict[str, Any], strict: bool) -> Row:
             f"{where}: a normal row has start and end; everything outside abnormal intervals is normal, so "
             "remove the row, or its start and end if the whole video is normal."
         )
-    return Row(where, fields.path, fields.label, span, fields.group)
+    return Row(where, fields.path, fields.label, span, fields.group, fields.fps)
 
 
 def _explain(where: str, error: ValidationError) -> str:
@@ -178,7 +180,8 @@ def _explain(where: str, error: ValidationError) -> str:
         return _unknown(where, name)
     if first["type"] in ("missing", "string_too_short"):
         return f"{where}: {name} is missing or empty; give each row one."
-    remedy = "give seconds from the start of the video, such as 12.5" if name in ("start", "end") else "give text"
+    remedies = dict.fromkeys(("start", "end"), "give seconds from the start of the video, such as 12.5")
+    remedy = (remedies | {"fps": "give frames a second, such as 25"}).get(name, "give text")
     reason = first["msg"][0].lower() + first["msg"][1:]
     return f"{where}: {name} is {first['input']!r} ({reason}); {remedy}."
 

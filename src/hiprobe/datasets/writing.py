@@ -33,9 +33,11 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
         raise UsageError(f"{path}: a manifest is written as CSV; give a name that ends in .csv.")
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(ALLOWED)
+    # Few have folders of frames, so the column is there only where it says something.
+    width = len(ALLOWED) - (all(video.video.fps is None for video in manifest.videos))
+    rows.writerow(ALLOWED[:width])
     for video in manifest.videos:
-        rows.writerows(_rows(video, path))
+        rows.writerows(row[:width] for row in _rows(video, path))
     write_text(path, text.getvalue())
 
 
@@ -46,8 +48,9 @@ def _rows(video: LabelledVideo, target: Path) -> Iterator[tuple[str, ...]]:
     name = place.relative_to(folder) if place.is_relative_to(folder) else place
     # A video that is its own group says so by leaving the group out, since a path is written differently here.
     group = "" if video.group == str(video.path) else video.group
+    fps = "" if video.video.fps is None else repr(video.video.fps)
     if not video.intervals:
-        yield (str(name), video.label, "", "", group)
+        yield (str(name), video.label, "", "", group, fps)
     for interval in video.intervals:
         # repr() of a float reads back as the same float.
-        yield (str(name), interval.label, repr(interval.start), repr(interval.end), group)
+        yield (str(name), interval.label, repr(interval.start), repr(interval.end), group, fps)

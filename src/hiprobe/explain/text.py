@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hiprobe.backbones import Backbone
+from hiprobe.backbones import Backbone, Batch
+from hiprobe.features import Run
 from hiprobe.localize import Event
-from hiprobe.video import Sampling, Segment, Video, sample_segments
+from hiprobe.sampling import Sampling
+from hiprobe.video import Segment, Video, sample_segments
 
 EXPLAIN_PROMPT = "Describe in one sentence what happens in this video and what is unusual about it."
 MAX_NEW_TOKENS = 40
@@ -38,12 +40,12 @@ def explain_events(
     events: Sequence[Event],
     backbone: Backbone,
     sampling: Sampling,
-    prompt: str = EXPLAIN_PROMPT,
-    max_new_tokens: int = MAX_NEW_TOKENS,
+    run: Run,
 ) -> tuple[Explanation, ...]:
     """Ask the backbone about each event, in one pass over the video.
 
-    It sees K frames of a window of one segment's length around the event's peak, moved inside the video.
+    It sees K frames of a window of one segment's length around the event's peak, moved inside the video. The run is
+    checked before each text.
 
     Raises
     ------
@@ -56,15 +58,12 @@ def explain_events(
         window_around(event.peak_time, sampling.length, video.info.duration, index)
         for index, event in enumerate(events)
     ]
-    return tuple(
-        Explanation(
-            backbone.generate(item.frames, prompt, max_new_tokens, item.segment.end - item.segment.start),
-            prompt,
-            item.segment.start,
-            item.segment.end,
-        )
-        for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size)
-    )
+    said = []
+    for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size):
+        run.check()
+        text = backbone.generate(Batch.of([item]), EXPLAIN_PROMPT, MAX_NEW_TOKENS)
+        said.append(Explanation(text, EXPLAIN_PROMPT, item.segment.start, item.segment.end))
+    return tuple(said)
 
 
 def window_around(time: float, length: float, duration: float, index: int = 0) -> Segment:

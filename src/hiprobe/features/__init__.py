@@ -2,32 +2,28 @@
 
 ::
 
-    store = FeatureStore(cache_folder() / "features")
-    spec = FeatureSpec.for_backbone(backbone.info, Sampling(), prompt)
-    features = extract("night.mp4", backbone, spec, store)
+    run = Run(FeatureStore(cache_folder() / "features"))
+    features = extract("night.mp4", backbone, backbone.info.reading(), run)
     features.states                                    # (segments, layers, D) float32
 """
 
-from hiprobe.features.engine import (
-    Failure,
-    Progress,
-    extract,
-    extract_all,
-    extract_each,
-    raise_failures,
-    stored_features,
-)
-from hiprobe.features.store import Features, FeatureSpec, FeatureStore
+from hiprobe.features.extract import extract, extract_all, extract_each, extract_together, stored_features
+from hiprobe.features.extraction import Extraction
+from hiprobe.features.run import Failure, Progress, ProgressReport, Run, raise_failures
+from hiprobe.features.store import Features, FeatureStore
 
 __all__ = [
+    "Extraction",
     "Failure",
-    "FeatureSpec",
     "FeatureStore",
     "Features",
     "Progress",
+    "ProgressReport",
+    "Run",
     "extract",
     "extract_all",
     "extract_each",
+    "extract_together",
     "raise_failures",
     "stored_features",
 ]

@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -14,45 +15,14 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from hiprobe.backbones import BackboneInfo, Pooling
+from hiprobe.backbones import Pooling, Reading, Site
 from hiprobe.errors import FeatureError
 from hiprobe.files import atomic_path
-from hiprobe.video import Sampling, VideoInfo
+from hiprobe.sampling import Sampling
+from hiprobe.video import VideoInfo
 
 SCHEMA = "hiprobe.features/1"
 _KEY = "hiprobe"
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """How hidden states are made; two runs with equal specs on one video give equal features.
-
-    Attributes
-    ----------
-    sampling : Sampling
-        How the video is cut and sampled.
-    prompt : str
-        The text given with the frames.
-    fingerprint : str
-        Of the backbone.
-    layers : tuple of int
-        Decoder blocks that are read, 1..L.
-    pooling : {"last", "visual", "motion"}
-    """
-
-    sampling: Sampling
-    prompt: str
-    fingerprint: str
-    layers: tuple[int, ...]
-    pooling: Pooling
-
-    @classmethod
-    def for_backbone(
-        cls, info: BackboneInfo, sampling: Sampling, prompt: str, pooling: Pooling | None = None
-    ) -> FeatureSpec:
-        """Return the spec that reads every layer of a backbone, with its own pooling unless another is given."""
-        layers = tuple(range(1, info.layers + 1))
-        return cls(sampling, prompt, info.fingerprint, layers, pooling or info.pooling)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +35,28 @@ class Features:
         The facts of the video.
     identity : str
         Of the video's content, see :func:`hiprobe.video.video_identity`.
-    spec : FeatureSpec
+    reading : Reading
         How the states were made.
     starts, ends : ndarray of shape (n,)
         Segment borders in seconds.
     states : ndarray of float32, shape (n, layers, D)
-        In the order of ``spec.layers``.
+        In the order of :attr:`layers`; or what an extraction kept of them.
+    name : str
+        Of what is kept: see :class:`hiprobe.features.Extraction`.
     """
 
     video: VideoInfo
     identity: str
-    spec: FeatureSpec
+    reading: Reading
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
     states: NDArray[np.float32]
+    name: str = ""
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that the states are of."""
+        return self.reading.layers or tuple(range(1, self.states.shape[1] + 1))
 
     @property
     def centres(self) -> NDArray[np.float64]:
@@ -87,7 +65,39 @@ class Features:
 
     def at(self, layer: int) -> NDArray[np.float32]:
         """Return the hidden states at one layer: (n, D)."""
-        return self.states[:, self.spec.layers.index(layer)]
+        return self.states[:, self.layers.index(layer)]
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """A reading as files hold it. What was added after schema 1 began is left out where it has its first meaning."""
+
+    sampling: Sampling
+    prompt: str
+    fingerprint: str
+    layers: tuple[int, ...]
+    pooling: Pooling
+    site: Site = "decoder"
+    frame_size: tuple[int, int] | None = None
+    system: str | None = None
+    name: str = ""
+
+    @classmethod
+    def of(cls, reading: Reading, name: str) -> _Spec:
+        shown = (reading.site, reading.frame_size, reading.system)
+        return cls(
+            reading.sampling, reading.prompt, reading.backbone, reading.layers, reading.pooling, *shown, name=name
+        )
+
+    def reading(self) -> Reading:
+        own = (self.site, self.frame_size, self.system)
+        return Reading(self.fingerprint, self.layers, self.pooling, self.prompt, self.sampling, *own)
+
+    def body(self) -> dict[str, Any]:
+        added = {field.name: field.default for field in dataclasses.fields(self)[5:]}
+        return {
+            name: value for name, value in dataclasses.asdict(self).items() if name not in added or value != added[name]
+        }
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ class _Header:
     schema: str
     video: VideoInfo
     identity: str
-    spec: FeatureSpec
+    spec: _Spec
 
 
 class FeatureStore:
@@ -110,12 +120,12 @@ class FeatureStore:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
 
-    def path(self, video: Path, identity: str, spec: FeatureSpec) -> Path:
-        """Return where the features of a video, by its content's identity and a spec, are or would be."""
-        key = json.dumps([SCHEMA, identity, dataclasses.asdict(spec)], sort_keys=True)
+    def path(self, video: Path, identity: str, reading: Reading, name: str = "") -> Path:
+        """Return where the features of a video, by its content's identity and a reading, are or would be."""
+        key = json.dumps([SCHEMA, identity, _Spec.of(reading, name).body()], sort_keys=True)
         return self.folder / f"{video.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
 
-    def find(self, video: Path, identity: str, spec: FeatureSpec) -> Features | None:
+    def find(self, video: Path, identity: str, reading: Reading, name: str = "") -> Features | None:
         """Return the features of a video if they are here and apply.
 
         Raises
@@ -123,25 +133,27 @@ class FeatureStore:
         FeatureError
             If the file is damaged.
         """
-        path = self.path(video, identity, spec)
+        path = self.path(video, identity, reading, name)
         if not path.exists():
             return None
         features = load_features(path)
-        if features.identity != identity or features.spec != spec:
+        if (features.identity, features.reading, features.name) != (identity, reading.kept, name):
             raise FeatureError(f"{path}: holds features of another video or setting; delete it and run again.")
         # The content is the same; it may lie elsewhere than when the features were made.
-        return dataclasses.replace(features, video=dataclasses.replace(features.video, path=video))
+        moved = dataclasses.replace(features.video, path=video)
+        return dataclasses.replace(features, video=moved, reading=reading.kept)
 
     def save(self, features: Features) -> Path:
         """Write features, atomically; a full disk or a kill leaves no partial file. Raises OutputError."""
-        path = self.path(features.video.path, features.identity, features.spec)
-        header = _Header(SCHEMA, features.video, features.identity, features.spec)
+        path = self.path(features.video.path, features.identity, features.reading, features.name)
+        spec = _Spec.of(features.reading, features.name)
+        header = TypeAdapter(_Header).dump_python(_Header(SCHEMA, features.video, features.identity, spec), mode="json")
+        header["spec"] = spec.body()
         tensors = {"starts": features.starts, "ends": features.ends, "states": features.states}
         with atomic_path(path) as temporary:
-            text = json.dumps(TypeAdapter(_Header).dump_python(header, mode="json"))
             contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
             # Written by Python: safetensors' own writer reports a full disk as an error of its own.
-            temporary.write_bytes(safetensors.numpy.save(contiguous, metadata={_KEY: text}))
+            temporary.write_bytes(safetensors.numpy.save(contiguous, metadata={_KEY: json.dumps(header)}))
         return path
 
 
@@ -161,7 +173,7 @@ def load_features(path: Path) -> Features:
         raise FeatureError(f"{path}: is no whole feature file ({_line(error)}); delete it and run again.") from error
     if header.schema != SCHEMA:
         raise FeatureError(f"{path}: has schema {header.schema!r}, not {SCHEMA!r}; delete it and run again.")
-    return Features(header.video, header.identity, header.spec, **tensors)
+    return Features(header.video, header.identity, header.spec.reading(), **tensors, name=header.spec.name)
 
 
 def _line(error: Exception) -> str:

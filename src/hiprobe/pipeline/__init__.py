@@ -1,21 +1,23 @@
-"""The verbs: ``fit`` and ``fit_normal`` make a probe, ``refit`` adapts it, ``detect`` and ``evaluate`` use it."""
+"""The verbs: ``fit`` and ``fit_normal`` make a probe, ``refit`` adapts it, a ``Detector`` and ``evaluate`` use it."""
 
-from hiprobe.pipeline.detect import DetectedEvent, Detection, SegmentScore, detect, detect_all
+from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
+from hiprobe.pipeline.detector import Detector, detect
 from hiprobe.pipeline.evaluate import evaluate_manifest, evaluate_scores
-from hiprobe.pipeline.fit import DEFAULT_PROMPT, FitResult, fit
+from hiprobe.pipeline.fit import FitResult, fit
 from hiprobe.pipeline.fit_normal import FitNormalResult, fit_normal
 from hiprobe.pipeline.refit import RefitResult, refit
 
 __all__ = [
-    "DEFAULT_PROMPT",
     "DetectedEvent",
     "Detection",
+    "Detector",
     "FitNormalResult",
     "FitResult",
+    "Provenance",
     "RefitResult",
     "SegmentScore",
+    "Timings",
     "detect",
-    "detect_all",
     "evaluate_manifest",
     "evaluate_scores",
     "fit",

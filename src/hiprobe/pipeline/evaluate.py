@@ -23,25 +23,24 @@ from hiprobe.evaluation import (
 )
 from hiprobe.evaluation.scores_file import listed
 from hiprobe.evaluation.video_scores import Spans
-from hiprobe.features import Failure, FeatureStore, raise_failures
-from hiprobe.features.engine import ProgressReport
+from hiprobe.features import Failure, Run, raise_failures
 from hiprobe.localize import Event, LocalizeSettings, frame_scores
-from hiprobe.pipeline.detect import Detection, SegmentScore, detect_all
-from hiprobe.probing import AnyProbe
-from hiprobe.video import open_video
+from hiprobe.pipeline.detection import Detection, SegmentScore
+from hiprobe.pipeline.detector import Detector
+from hiprobe.probing import Probe
+
+DEFAULT_RUN = Run()
 
 
 def evaluate_manifest(
     labels: str | Path | Manifest,
-    probe: AnyProbe,
+    probe: Probe,
     backbone: Backbone,
     *,
     ious: Sequence[float] = DEFAULT_IOUS,
     n_resamples: int = 0,
     localize: LocalizeSettings | None = None,
-    store: FeatureStore | None = None,
-    fps: float | None = None,
-    report: ProgressReport = lambda progress: None,
+    run: Run = DEFAULT_RUN,
 ) -> EvalReport:
     """Detect on every video of a manifest and return all metrics.
 
@@ -56,19 +55,10 @@ def evaluate_manifest(
     """
     manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
     detections: list[Detection] = []
-    failures = detect_all(
-        [video.path for video in manifest.videos],
-        probe,
-        backbone,
-        done=detections.append,
-        localize=localize,
-        store=store,
-        fps=fps,
-        report=report,
-    )
+    failures = Detector(probe, backbone, localize, run).detect_all(manifest.refs, detections.append)
     raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
     scored = [
-        video_scores(video, found.video.duration, found.segments, [item.event for item in found.events], fps)
+        video_scores(video, found.video.duration, found.segments, [item.event for item in found.events])
         for video, found in zip(manifest.videos, detections, strict=True)
     ]
     return evaluate(scored, ious, n_resamples=n_resamples)
@@ -81,7 +71,6 @@ def evaluate_scores(
     ious: Sequence[float] = DEFAULT_IOUS,
     n_resamples: int = 0,
     settings: ScoresSettings | None = None,
-    fps: float | None = None,
 ) -> EvalReport:
     """Measure the scores of another system, or kept results of HiProbe, exactly as :func:`evaluate_manifest` does.
 
@@ -97,8 +86,6 @@ def evaluate_scores(
         As in :func:`hiprobe.evaluation.evaluate`.
     settings : ScoresSettings, optional
         How many frames a score is for, and how events are found.
-    fps : float, optional
-        Frame rate of videos that are folders of images.
 
     Raises
     ------
@@ -115,10 +102,10 @@ def evaluate_scores(
     failures: list[Failure] = []
     for video in manifest.videos:
         try:
-            opened = open_video(video.path, fps=fps if video.path.is_dir() else None)
+            opened = video.video.open()
             times, duration = opened.frame_times(), opened.info.duration
         except VideoError as error:
-            failures.append(Failure(video.path, error))
+            failures.append(Failure(video.video, error))
             continue
         found = given.timelines[video.path].read(times, duration, settings or ScoresSettings())
         scored.append(beside_truth(video, times, duration, found.scores, found.events))
@@ -131,17 +118,13 @@ def evaluate_scores(
 
 
 def video_scores(
-    video: LabelledVideo,
-    duration: float,
-    segments: Sequence[SegmentScore],
-    events: Sequence[Event],
-    fps: float | None = None,
+    video: LabelledVideo, duration: float, segments: Sequence[SegmentScore], events: Sequence[Event]
 ) -> VideoScores:
     """Put what was detected in one video, of ``duration`` seconds, beside the truth, at every frame's true timestamp.
 
     Raises ManifestError if an interval runs past the end of the video.
     """
-    times = open_video(video.path, fps=fps if video.path.is_dir() else None).frame_times()
+    times = video.video.open().frame_times()
     centres = [(segment.start + segment.end) / 2 for segment in segments]
     scores = frame_scores([segment.smoothed for segment in segments], centres, times)
     return beside_truth(video, times, duration, scores, tuple((event.start, event.end) for event in events))

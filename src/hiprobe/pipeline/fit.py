@@ -9,31 +9,29 @@ from pathlib import Path
 
 import numpy as np
 
-from hiprobe.backbones import Backbone, Pooling
+from hiprobe.backbones import Backbone, Reading
 from hiprobe.datasets import NORMAL, LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
 from hiprobe.errors import CalibrationError, ProbeError
-from hiprobe.features import Features, FeatureSpec, FeatureStore, extract_all, raise_failures
-from hiprobe.features.engine import ProgressReport
+from hiprobe.features import Features, Run, extract_all, raise_failures
 from hiprobe.localize import LocalizeSettings, calibrated_threshold, smooth
-from hiprobe.pipeline.detect import probe_pooling
 from hiprobe.probing import (
     CalibrationSegment,
     CalibrationStats,
     DlspResult,
     FittedScorer,
+    LogisticProbe,
     Probe,
-    ProbeContext,
     SaliencySettings,
     SegmentIndex,
+    check_same,
     fit_scorer,
     index_segments,
     kept_rows,
     probe_layers,
 )
 from hiprobe.version import __version__
-from hiprobe.video import Sampling
 
-DEFAULT_PROMPT = "Is anything unusual happening in this video?"
+DEFAULT_RUN = Run()
 
 VIDEO_LEVEL_NOTE = (
     "Some abnormal videos have no start and end: all of their segments count as abnormal. Give intervals where you "
@@ -52,7 +50,7 @@ class FitResult:
 
     Attributes
     ----------
-    probe : Probe
+    probe : LogisticProbe
     dlsp : DlspResult
         The saliency of every layer; also in the probe.
     scorer : FittedScorer
@@ -63,7 +61,7 @@ class FitResult:
         Whether the layer was kept from an earlier probe; ``dlsp`` is that probe's then.
     """
 
-    probe: Probe
+    probe: LogisticProbe
     dlsp: DlspResult
     scorer: FittedScorer
     n_segments: int
@@ -75,16 +73,11 @@ def fit(
     labels: str | Path | Manifest,
     backbone: Backbone,
     *,
-    sampling: Sampling | None = None,
-    prompt: str | None = None,
-    pooling: Pooling | None = None,
+    reading: Reading | None = None,
     localize: LocalizeSettings | None = None,
     saliency: SaliencySettings | None = None,
-    store: FeatureStore | None = None,
-    fps: float | None = None,
-    seed: int = 0,
     keep: Probe | None = None,
-    report: ProgressReport = lambda progress: None,
+    run: Run = DEFAULT_RUN,
 ) -> FitResult:
     """Fit a probe: DLSP picks the layer, logistic regression scores it, and the threshold is calibrated.
 
@@ -97,21 +90,16 @@ def fit(
         The calibration set, see :func:`hiprobe.datasets.load_manifest`.
     backbone : Backbone
         Frozen; only read.
-    sampling, prompt, pooling : optional
-        How the backbone is shown the video; defaults are 2 s segments every 1 s with 8 frames, a general
-        question, and the backbone's own pooling; or what ``keep`` was fitted with.
+    reading : Reading, optional
+        How the backbone is shown the video, and the layers to choose among: by default ``backbone.info.reading()``,
+        2 s segments every 1 s with 8 frames, a general question, the backbone's own pooling, every layer; or what
+        ``keep`` was fitted with.
     localize, saliency : optional
         Settings kept in the probe, and of DLSP.
-    store : FeatureStore, optional
-        Where hidden states are kept, so that a second fit need not run the backbone.
-    fps : float, optional
-        For videos that are folders of images.
-    seed : int
-        Of folds and bootstrap.
     keep : Probe, optional
         A probe of this backbone whose layer is kept.
-    report : callable
-        Told the progress.
+    run : Run
+        Where hidden states are kept, so that a second fit need not run the backbone; the seed of folds and bootstrap.
 
     Raises
     ------
@@ -120,77 +108,72 @@ def fit(
     CalibrationError
         If one class or a second group is missing.
     ProbeError
-        If ``keep`` is of another backbone, prompt, sampling or pooling.
+        If ``keep`` is of another backbone, prompt, sampling or pooling, or was fitted on normal video alone.
     FailedVideosError
         If some videos cannot be read; the others' features are in the store by then.
 
     References
     ----------
     HiProbe-VAD, arXiv 2507.17394: Dynamic Layer Saliency Probing, then logistic regression on layer l*.
+
+    Examples
+    --------
+    >>> wide = replace(backbone.info.reading(), sampling=Sampling(4.0, 2.0))       # doctest: +SKIP
+    >>> fit("labels.csv", backbone, reading=wide).probe.save("yard.probe")         # doctest: +SKIP
     """
     manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
     _check_classes(manifest)
     if keep is None:
-        spec = FeatureSpec.for_backbone(
-            backbone.info, sampling or Sampling(), DEFAULT_PROMPT if prompt is None else prompt, pooling
-        )
+        reading = reading or backbone.info.reading()
     else:
-        context = keep.context
-        sampling = sampling or Sampling(context.segment_length, context.stride, context.frames)
-        pooling, fingerprint = pooling or probe_pooling(keep), backbone.info.fingerprint
-        prompt = context.prompt if prompt is None else prompt
-        spec = FeatureSpec(sampling, prompt, fingerprint, (keep.layer,), pooling)
-        _check_kept(keep, spec, backbone.info.name)
+        reading = replace(reading or keep.reading, layers=keep.reading.layers)
+        here = replace(reading, backbone=backbone.info.fingerprint, name=backbone.info.name)
+        _check_kept(keep, here)
     localize = localize or (keep.localize if keep else LocalizeSettings())
-    paths = [video.path for video in manifest.videos]
-    features, failures = extract_all(paths, backbone, spec, store, fps, report)
+    features, failures = extract_all(manifest.refs, backbone, reading, run)
     raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
-    return fit_features(manifest, features, backbone.info.name, localize, saliency, seed, keep)
+    return fit_features(manifest, features, localize, saliency, keep, run.seed)
 
 
 def fit_features(
     manifest: Manifest,
     features: Sequence[Features],
-    backbone_name: str,
     localize: LocalizeSettings,
     saliency: SaliencySettings | None = None,
-    seed: int = 0,
     keep: Probe | None = None,
+    seed: int = 0,
 ) -> FitResult:
     """Fit a probe to features that are at hand already, one per video of the manifest, in its order.
 
     With ``keep``, the features need hold its layer only. Raises as :func:`fit` does.
     """
-    if keep is not None:
-        _check_kept(keep, features[0].spec, backbone_name)
+    reading = features[0].reading
+    kept = None if keep is None else _check_kept(keep, reading)
     per_video = [_labels(video, item) for video, item in zip(manifest.videos, features, strict=True)]
     labels = np.concatenate(per_video)
     groups = np.concatenate(
         [np.full(len(item.states), video.group) for video, item in zip(manifest.videos, features, strict=True)]
     )
-    spec = features[0].spec
     if labels.all() or not labels.any():
         only, missing = ("abnormal", "normal") if labels.all() else ("normal", "abnormal")
         raise CalibrationError(
             f"{manifest.source}: every segment is {only}; add videos or intervals that are {missing}, or shorten the "
             "segments if events are shorter than half of one."
         )
-    if keep is None:
+    if kept is None:
         states = np.concatenate([item.states for item in features])
-        dlsp = probe_layers(states, labels, groups, spec.layers, saliency or SaliencySettings(), seed)
+        dlsp = probe_layers(states, labels, groups, reading.layers, saliency or SaliencySettings(), seed)
     else:
-        dlsp = keep.dlsp
-    layer = dlsp.layer if keep is None else keep.layer
+        dlsp = kept
+    layer = dlsp.layer if keep is None else keep.reading.layer
     at_layer = np.concatenate([item.at(layer) for item in features])
     scorer = fit_scorer(at_layer, labels, groups, seed=seed)
     smoothed = _smoothed_out_of_fold(scorer.out_of_fold, features, localize.sigma)
     video_level = any(video.video_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
     kinds |= {video.label for video in manifest.videos if video.video_level}
-    probe = Probe(
-        context=_context(spec, backbone_name),
-        layer=layer,
-        pooling=spec.pooling,
+    probe = LogisticProbe(
+        reading=replace(reading, layers=(layer,)),
         scorer=scorer.scorer,
         dlsp=dlsp,
         localize=localize,
@@ -214,30 +197,25 @@ def fit_features(
     return FitResult(probe, dlsp, scorer, len(labels), int(labels.sum()), keep is not None)
 
 
-def _context(spec: FeatureSpec, backbone_name: str) -> ProbeContext:
-    return ProbeContext(
-        backbone_name=backbone_name,
-        fingerprint=spec.fingerprint,
-        prompt=spec.prompt,
-        segment_length=spec.sampling.length,
-        stride=spec.sampling.stride,
-        frames=spec.sampling.frames,
-    )
-
-
-def _check_kept(keep: Probe, spec: FeatureSpec, backbone_name: str) -> None:
-    """Refuse to keep the layer of a probe that reads other states than these."""
-    keep.check(_context(spec, backbone_name))
-    if keep.pooling != spec.pooling:
+def _check_kept(keep: Probe, reading: Reading) -> DlspResult:
+    """Refuse to keep the layer of a probe that reads other states than these; return why it reads that layer."""
+    if keep.dlsp is None:
         raise ProbeError(
-            f"The probe whose layer is kept pools by {keep.pooling!r}, and {spec.pooling!r} is asked for; "
+            "The probe whose layer is to be kept was fitted with --normal-only, and its layer cannot be kept; name "
+            "another."
+        )
+    check_same(keep.reading, reading)
+    if keep.reading.pooling != reading.pooling:
+        raise ProbeError(
+            f"The probe whose layer is kept pools by {keep.reading.pooling!r}, and {reading.pooling!r} is asked for; "
             "use its pooling, or fit a new one."
         )
-    if keep.layer not in spec.layers:
+    if keep.reading.layer not in reading.layers:
         raise ProbeError(
-            f"The probe whose layer is kept reads layer {keep.layer}, and the features hold {spec.layers}; "
+            f"The probe whose layer is kept reads layer {keep.reading.layer}, and the features hold {reading.layers}; "
             "extract that layer, or fit a new one."
         )
+    return keep.dlsp
 
 
 def _check_classes(manifest: Manifest) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,27 +12,19 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from hiprobe.backbones import Backbone
+from hiprobe.backbones import Backbone, Reading, States
 from hiprobe.datasets import Manifest, load_manifest
 from hiprobe.errors import CalibrationError
-from hiprobe.features import Features, FeatureSpec, FeatureStore, extract_all, raise_failures
-from hiprobe.features.engine import ProgressReport
+from hiprobe.features import Extraction, Features, Run, extract_all, raise_failures
 from hiprobe.localize import LocalizeSettings, NormalScores, false_alarm_threshold, smooth
-from hiprobe.pipeline.fit import DEFAULT_PROMPT
 from hiprobe.pipeline.pasting import paste
-from hiprobe.pipeline.tokens import TokenReading, sampled_views, sampling_reading, token_site
-from hiprobe.probing import (
-    OneClassKind,
-    OneClassProbe,
-    OneClassStats,
-    ProbeContext,
-    fit_models,
-    token_scorer,
-    view_values,
-)
-from hiprobe.probing.oneclass import VIEWS, TokenModel, combined, digest, standardiser
+from hiprobe.pipeline.tokens import sample_tokens, sampled_views, token_width
+from hiprobe.probing import OneClassMethod, OneClassProbe, OneClassStats, fit_models, token_scorer, view_values
+from hiprobe.probing.oneclass import VIEWS, TokenModel, combined, digest, standardiser, two_steps
 from hiprobe.version import __version__
-from hiprobe.video import Sampling
+from hiprobe.video import VideoRef
+
+DEFAULT_RUN = Run()
 
 FOLDS = 4
 
@@ -65,16 +57,11 @@ def fit_normal(
     labels: str | Path | Manifest,
     backbone: Backbone,
     *,
-    kind: OneClassKind = "gaussian",
+    method: OneClassMethod = "gaussian",
     false_alarms: float = FALSE_ALARMS,
-    layer: int | None = None,
-    sampling: Sampling | None = None,
-    prompt: str | None = None,
+    reading: Reading | None = None,
     localize: LocalizeSettings | None = None,
-    store: FeatureStore | None = None,
-    fps: float | None = None,
-    seed: int = 0,
-    report: ProgressReport = lambda progress: None,
+    run: Run = DEFAULT_RUN,
 ) -> FitNormalResult:
     """Fit a one-class probe to normal videos: no anomaly is needed, and none is looked at.
 
@@ -89,14 +76,16 @@ def fit_normal(
         Normal videos, see :func:`hiprobe.datasets.load_manifest`.
     backbone : Backbone
         One that gives the states of single tokens.
-    kind : {"gaussian", "neighbours"}
+    method : {"gaussian", "memory-bank"}
         Of the models; see :mod:`hiprobe.probing.oneclass`.
     false_alarms : float
         Events an hour of normal video that are wanted at most.
-    layer : int, optional
-        Read this block; by default the best of the backbone's few.
-    sampling, prompt, localize, store, fps, seed, report : optional
-        As for :func:`hiprobe.pipeline.fit`.
+    reading : Reading, optional
+        How the backbone is shown the video: by default ``backbone.info.token_reading()``, whose layers are compared.
+    localize : LocalizeSettings, optional
+        How scores become events.
+    run : Run
+        Where what is read is kept; the seed of samples.
 
     Raises
     ------
@@ -111,37 +100,34 @@ def fit_normal(
     """
     manifest = labels if isinstance(labels, Manifest) else load_manifest(labels)
     _check(manifest)
-    site = token_site(backbone)
-    layers = site.layers if layer is None else (layer,)
-    sampling = sampling or Sampling()
-    localize = localize or LocalizeSettings()
-    prompt = DEFAULT_PROMPT if prompt is None else prompt
-    paths = [video.path for video in manifest.videos]
+    reading = reading or backbone.info.token_reading()
+    localize, layers, seed = localize or LocalizeSettings(), reading.layers, run.seed
+    width = token_width(backbone.info)
+    videos = manifest.refs
 
-    def read(reading: TokenReading, videos: Sequence[Path]) -> list[Features]:
-        spec = FeatureSpec(sampling, prompt, reading.info.fingerprint, layers, backbone.info.pooling)
-        features, failures = extract_all(videos, reading, spec, store, fps, report)
+    def read(extraction: Extraction, chosen: Sequence[VideoRef]) -> list[Features]:
+        features, failures = extract_all(chosen, backbone, extraction, run)
         raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
         return features
 
-    sampled = read(sampling_reading(backbone, seed), paths)
+    sampled = read(sample_tokens(reading, width, seed), videos)
     fold = _folds(manifest)
 
     def fitted(index: int, left_out: int | None) -> dict[str, TokenModel]:
         rows = [item.states[:, index] for item, of in zip(sampled, fold, strict=True) if of != left_out]
-        views = sampled_views(np.concatenate(rows), site.width)
+        views = sampled_views(np.concatenate(rows), width)
         chosen = np.random.default_rng(seed).permutation(len(views["appearance"]))[:_TOKENS]
-        return fit_models({view: tokens[chosen] for view, tokens in views.items()}, kind, seed)
+        return fit_models({view: tokens[chosen] for view, tokens in views.items()}, method, seed)
 
     normal: dict[int, Features] = {}
     pseudo: dict[int, Features] = {}
     for left_out in range(max(fold) + 1):
-        reading, altered = _readings(backbone, {number: fitted(i, left_out) for i, number in enumerate(layers)})
+        plain, altered = _values_of(reading, {number: fitted(i, left_out) for i, number in enumerate(layers)})
         held_out = [at for at, of in enumerate(fold) if of == left_out]
-        normal |= zip(held_out, read(reading, [paths[at] for at in held_out]), strict=True)
+        normal |= zip(held_out, read(plain, [videos[at] for at in held_out]), strict=True)
         if len(layers) > 1:  # one video of each fold is enough to compare layers by
-            pseudo |= zip(held_out[:1], read(altered, [paths[at] for at in held_out[:1]]), strict=True)
-    in_order = [normal[at] for at in range(len(paths))]
+            pseudo |= zip(held_out[:1], read(altered, [videos[at] for at in held_out[:1]]), strict=True)
+    in_order = [normal[at] for at in range(len(videos))]
     values = [_values(in_order, i) for i in range(len(layers))]
     aucs = tuple(
         _auc(values[i], _values([normal[at] for at in pseudo], i), _values(list(pseudo.values()), i))
@@ -149,7 +135,7 @@ def fit_normal(
         if pseudo
     )
     best = int(np.argmax(aucs)) if aucs else 0
-    scorer = token_scorer(kind, fitted(best, None), values[best])
+    scorer = token_scorer(method, fitted(best, None), values[best])
     scores = scorer.combined(values[best])
     parts = np.split(scores, np.cumsum([len(item.states) for item in in_order])[:-1])
     scored = [
@@ -159,16 +145,7 @@ def fit_normal(
     found = false_alarm_threshold(scored, localize, false_alarms)
     notes = () if found.is_certain else (_too_short(found.hours, false_alarms),)
     probe = OneClassProbe(
-        context=ProbeContext(
-            backbone.info.name,
-            backbone.info.fingerprint,
-            prompt,
-            sampling.length,
-            sampling.stride,
-            sampling.frames,
-        ),
-        site=site.site,
-        layer=layers[best],
+        reading=replace(reading, layers=(layers[best],)),
         scorer=scorer,
         localize=localize,
         calibrated_threshold=found.threshold,
@@ -190,16 +167,19 @@ def fit_normal(
     return FitNormalResult(probe, scores)
 
 
-def _readings(backbone: Backbone, models: dict[int, dict[str, TokenModel]]) -> tuple[TokenReading, TokenReading]:
-    """Return the reading of each view's value by models of each layer, and the same of pseudo-anomalies."""
+def _values_of(reading: Reading, models: dict[int, dict[str, TokenModel]]) -> tuple[Extraction, Extraction]:
+    """Return what keeps each view's value by models of each layer, and the same of pseudo-anomalies."""
 
-    def measure(layer: int, tokens: NDArray[np.float32]) -> NDArray[np.floating]:
-        values = view_values(tokens, models[layer])
-        return np.stack([values[view] for view in VIEWS], axis=1)
+    def values(states: States) -> NDArray[np.float32]:
+        rows = []
+        for index, layer in enumerate(reading.layers):
+            found = view_values(two_steps(states.values)[:, index], models[layer])
+            rows.append(np.stack([found[view] for view in VIEWS], axis=1))
+        return np.stack(rows, axis=1).astype(np.float32)
 
     named = " ".join(f"{layer} {digest(of_layer)}" for layer, of_layer in models.items())
-    plain = TokenReading(backbone, measure, len(VIEWS), f"values {named}")
-    return plain, TokenReading(backbone, measure, len(VIEWS), f"values of pseudo-anomalies {named}", paste)
+    plain = Extraction(reading, values, f"values {named}")
+    return plain, replace(plain, name=f"values of pseudo-anomalies {named}", alter=paste)
 
 
 def _values(features: Sequence[Features], index: int) -> Values:

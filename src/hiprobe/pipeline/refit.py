@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import CalibrationError
 from hiprobe.features import Features
 from hiprobe.probing import Probe
-from hiprobe.probing.adaptation import AdaptedScorer, adapt_scorer
-from hiprobe.version import __version__
+from hiprobe.probing.adaptation import AdaptedScorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +55,8 @@ def refit(
     ------
     CalibrationError
         If no segment is labelled, or a class is missing.
+    UsageError
+        If the probe was fitted on normal video alone.
 
     See Also
     --------
@@ -66,17 +66,12 @@ def refit(
     labels = np.concatenate([verdict[rows] == 1 for verdict, rows in zip(verdicts, known, strict=True)] or [[]])
     if not len(labels):
         raise CalibrationError("No segment is labelled; judge some events first.")
-    states = np.concatenate([item.at(probe.layer)[rows] for item, rows in zip(features, known, strict=True)])
+    states = np.concatenate([item.at(probe.reading.layer)[rows] for item, rows in zip(features, known, strict=True)])
     groups = np.repeat(np.arange(len(known)), [len(rows) for rows in known])
-    adapted = adapt_scorer(probe.scorer, states, labels, groups, probe.calibrated_threshold, seed=seed)
     n_abnormal = int(labels.sum())
     note = (
         f"Refitted from {len(labels)} segments, {n_abnormal} of them abnormal, of {len(set(groups.tolist()))} videos "
         f"({source}). All other figures are of the probe that it was made from."
     )
-    calibration = replace(probe.calibration, notes=(*probe.calibration.notes, note))
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    fitted = replace(
-        probe, scorer=adapted.scorer, calibration=calibration, created=created, hiprobe_version=__version__
-    )
+    fitted, adapted = probe.adapt(states, labels, groups, note, seed)
     return RefitResult(fitted, adapted, len(labels), n_abnormal)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import ProbeError
-from hiprobe.probing import AnyProbe, Probe, read_probe
+from hiprobe.probing import LogisticProbe, Probe, read_probe
 
 FOLDER = Path(__file__).parent
 
@@ -70,7 +70,7 @@ def find_starter(name: str) -> StarterProbe:
     return _with_card(_path(name))
 
 
-def load_starter(name: str) -> Probe:
+def load_starter(name: str) -> LogisticProbe:
     """Read the starter probe of a name.
 
     Raises
@@ -78,10 +78,10 @@ def load_starter(name: str) -> Probe:
     ProbeError
         If there is none, or its file is damaged.
     """
-    return Probe.load(_path(name))
+    return LogisticProbe.load(_path(name))
 
 
-def load_probe(given: str | Path) -> AnyProbe:
+def load_probe(given: str | Path) -> Probe:
     """Read the probe that is given by its path or, where no file has that path, by a starter probe's name.
 
     Raises

@@ -4,27 +4,28 @@
 
     dlsp = probe_layers(states, labels, groups, layers=range(1, 31))     # (n, 30, D)
     fitted = fit_scorer(states[:, dlsp.layers.index(dlsp.layer)], labels, groups)
-    Probe(..., layer=dlsp.layer, scorer=fitted.scorer, dlsp=dlsp).save("yard.probe")
+    LogisticProbe(reading, fitted.scorer, dlsp, ...).save("yard.probe")
 
 Layers are decoder blocks, counted from 1: the embedding is not one.
 """
 
-from hiprobe.probing.context import CalibrationStats, ProbeContext
 from hiprobe.probing.dlsp import DlspResult, probe_layers
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import SaliencySettings
+from hiprobe.probing.loading import read_probe
+from hiprobe.probing.logistic_probe import CalibrationStats, LogisticProbe
+from hiprobe.probing.one_class_probe import OneClassProbe, OneClassStats
 from hiprobe.probing.oneclass import (
-    KINDS,
+    METHODS,
     Gaussian,
     MemoryBank,
-    OneClassKind,
+    OneClassMethod,
     TokenScorer,
     fit_models,
     token_scorer,
     view_values,
 )
-from hiprobe.probing.oneclass_probe import AnyProbe, OneClassProbe, OneClassStats, read_probe
-from hiprobe.probing.probe_file import Probe
+from hiprobe.probing.probe import Card, Probe, check_backbone, check_same
 from hiprobe.probing.saliency import Saliency, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
 from hiprobe.probing.similar import CalibrationSegment, SegmentIndex, index_segments, kept_rows
@@ -32,25 +33,27 @@ from hiprobe.probing.stability import bootstrap_stability
 from hiprobe.probing.validation import layer_auc, layer_silhouette
 
 __all__ = [
-    "KINDS",
-    "AnyProbe",
+    "METHODS",
     "CalibrationSegment",
     "CalibrationStats",
+    "Card",
     "DlspResult",
     "FittedScorer",
     "Gaussian",
+    "LogisticProbe",
     "MemoryBank",
-    "OneClassKind",
+    "OneClassMethod",
     "OneClassProbe",
     "OneClassStats",
     "Probe",
-    "ProbeContext",
     "Saliency",
     "SaliencySettings",
     "Scorer",
     "SegmentIndex",
     "TokenScorer",
     "bootstrap_stability",
+    "check_backbone",
+    "check_same",
     "fit_models",
     "fit_scorer",
     "group_folds",

@@ -22,10 +22,10 @@ from sklearn.neighbors import NearestNeighbors
 from hiprobe.arrays import FloatArray
 from hiprobe.errors import CalibrationError, UsageError
 
-OneClassKind = Literal["gaussian", "neighbours"]
-"""``gaussian``: Mahalanobis distance under one shrunk Gaussian. ``neighbours``: distance to the nearest kept token."""
+OneClassMethod = Literal["gaussian", "memory-bank"]
+"""``gaussian``: Mahalanobis distance under one shrunk Gaussian. ``memory-bank``: distance to the nearest kept token."""
 
-KINDS: tuple[str, ...] = get_args(OneClassKind)
+METHODS: tuple[str, ...] = get_args(OneClassMethod)
 
 View = Literal["appearance", "motion"]
 
@@ -35,7 +35,7 @@ TOP_TOKENS = 3
 """How many of a step's largest distances count."""
 
 BANK = 2000
-"""Tokens that ``neighbours`` keeps."""
+"""Tokens that a memory bank keeps."""
 
 _CANDIDATES = 20_000
 """Tokens that the bank is chosen from."""
@@ -165,7 +165,7 @@ class MemoryBank:
         return {"bank": self.bank}
 
 
-MODELS: dict[str, type[Gaussian] | type[MemoryBank]] = {"gaussian": Gaussian, "neighbours": MemoryBank}
+MODELS: dict[str, type[Gaussian] | type[MemoryBank]] = {"gaussian": Gaussian, "memory-bank": MemoryBank}
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ class TokenScorer:
 
     Attributes
     ----------
-    kind : {"gaussian", "neighbours"}
+    method : {"gaussian", "memory-bank"}
     models : mapping of str to TokenModel
         One per view.
     centres, scales : mapping of str to float
@@ -188,7 +188,7 @@ class TokenScorer:
         If there is no view, a view lacks a number, or a number is wrong.
     """
 
-    kind: str
+    method: str
     models: Mapping[str, TokenModel]
     centres: Mapping[str, float]
     scales: Mapping[str, float]
@@ -229,6 +229,13 @@ def view_tokens(tokens: NDArray[np.floating]) -> dict[View, NDArray[np.floating]
     return views
 
 
+def two_steps(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return token states (B, layers, steps, P, D) as they are. Raises UsageError of fewer than two steps of time."""
+    if tokens.shape[2] < 2:
+        raise UsageError("One-class probes need two steps of time in a segment; give more frames a segment.")
+    return tokens
+
+
 def view_values(
     tokens: NDArray[np.floating], models: Mapping[str, TokenModel], top: int = TOP_TOKENS
 ) -> dict[str, FloatArray]:
@@ -260,16 +267,16 @@ def top_mean(distances: NDArray[np.floating], top: int) -> NDArray[np.floating]:
     return np.partition(distances, -count, axis=-1)[..., -count:].mean(axis=-1)
 
 
-def fit_models(views: Mapping[str, ArrayLike], kind: str, seed: int = 0) -> dict[str, TokenModel]:
-    """Fit a model of one kind to the normal tokens (m, D) of each view. Raises as the models' ``fit``."""
-    if kind not in MODELS:
-        raise UsageError(f"One-class kind {kind!r}: choose one of {', '.join(KINDS)}.")
-    if kind == "neighbours":
+def fit_models(views: Mapping[str, ArrayLike], method: str, seed: int = 0) -> dict[str, TokenModel]:
+    """Fit a model by one method to the normal tokens (m, D) of each view. Raises as the models' ``fit``."""
+    if method not in MODELS:
+        raise UsageError(f"One-class method {method!r}: choose one of {', '.join(METHODS)}.")
+    if method == "memory-bank":
         return {view: MemoryBank.fit(tokens, seed=seed) for view, tokens in views.items()}
     return {view: Gaussian.fit(tokens) for view, tokens in views.items()}
 
 
-def token_scorer(kind: str, models: Mapping[str, TokenModel], held_out: Mapping[str, FloatArray]) -> TokenScorer:
+def token_scorer(method: str, models: Mapping[str, TokenModel], held_out: Mapping[str, FloatArray]) -> TokenScorer:
     """Return the scorer of these models, its views standardised by values of normal segments that were held out.
 
     Raises
@@ -277,7 +284,7 @@ def token_scorer(kind: str, models: Mapping[str, TokenModel], held_out: Mapping[
     CalibrationError
         If the values of a view do not vary.
     """
-    return TokenScorer(kind, models, *standardiser(held_out))
+    return TokenScorer(method, models, *standardiser(held_out))
 
 
 def standardiser(values: Mapping[str, FloatArray]) -> tuple[dict[str, float], dict[str, float]]:

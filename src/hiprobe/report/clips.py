@@ -6,15 +6,13 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError
 from hiprobe.pipeline import Detection
-from hiprobe.video import Clip, open_video, write_clips
+from hiprobe.video import Clip, VideoRef, write_clips
 
 MARGIN = 2.0
 """Seconds before and after an event."""
 
 
-def write_event_clips(
-    detection: Detection, folder: Path, name: str, margin: float = MARGIN, fps: float | None = None
-) -> list[Path]:
+def write_event_clips(detection: Detection, folder: Path, name: str, margin: float = MARGIN) -> list[Path]:
     """Write each event as ``NAME-event1.mp4``, ``NAME-event2.mp4``, ...; the video is decoded once.
 
     Parameters
@@ -27,8 +25,6 @@ def write_event_clips(
         What the names begin with, such as the video's stem.
     margin : float
         Seconds that are shown before and after each event.
-    fps : float, optional
-        Frame rate, if the video is a folder of images.
 
     Returns
     -------
@@ -49,7 +45,7 @@ def write_event_clips(
         Clip(item.event.start - margin, item.event.end + margin, folder / f"{name}-event{number}.mp4")
         for number, item in enumerate(detection.events, 1)
     ]
-    write_clips(open_video(detection.video.path, fps=fps), clips)
+    write_clips(VideoRef.from_info(detection.video).open(), clips)
     return [clip.path for clip in clips]
 
 

@@ -6,19 +6,83 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from hiprobe.backbones import Pooling, Reading, Site
 from hiprobe.errors import UsageError
 from hiprobe.files import write_text
-from hiprobe.pipeline.detect import Detection
+from hiprobe.localize import LocalizeSettings
+from hiprobe.pipeline import Detection, Provenance
+from hiprobe.sampling import Sampling
 
 SCHEMA = "hiprobe.detection/1"
 
 _COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation", "warnings")
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A provenance as files hold it: flat. What was added after schema 1 began is left out where it says nothing."""
+
+    hiprobe_version: str
+    backbone: str
+    fingerprint: str
+    prompt: str
+    sampling: Sampling
+    layer: int
+    pooling: Pooling
+    localize: LocalizeSettings
+    probe_created: str
+    probe_source: str
+    site: Site = "decoder"
+    frame_size: tuple[int, int] | None = None
+    system: str | None = None
+
+    @classmethod
+    def of(cls, made: Provenance) -> _Made:
+        read = made.reading
+        return cls(
+            hiprobe_version=made.hiprobe_version,
+            backbone=read.name,
+            fingerprint=read.backbone,
+            prompt=read.prompt,
+            sampling=read.sampling,
+            layer=read.layer,
+            pooling=read.pooling,
+            localize=made.localize,
+            probe_created=made.probe_created,
+            probe_source=made.probe_source,
+            site=read.site,
+            frame_size=read.frame_size,
+            system=read.system,
+        )
+
+    def provenance(self) -> Provenance:
+        reading = Reading(
+            backbone=self.fingerprint,
+            layers=(self.layer,),
+            pooling=self.pooling,
+            prompt=self.prompt,
+            sampling=self.sampling,
+            site=self.site,
+            frame_size=self.frame_size,
+            system=self.system,
+            name=self.backbone,
+        )
+        return Provenance(self.hiprobe_version, reading, self.localize, self.probe_created, self.probe_source)
+
+    def body(self) -> dict[str, Any]:
+        first = {"site": "decoder", "frame_size": None, "system": None}
+        body = to_jsonable_python(self)
+        return {name: value for name, value in body.items() if name not in first or value != first[name]}
+
+
+_MADE, _DETECTION = TypeAdapter(_Made), TypeAdapter(Detection)
 
 
 def detection_json(detection: Detection) -> str:
@@ -26,7 +90,28 @@ def detection_json(detection: Detection) -> str:
     # Maps are large and no text.
     body = to_jsonable_python(replace(detection, anomaly_map=None))
     del body["anomaly_map"]
+    if body["start"] is None:
+        del body["start"]
+    body["provenance"] = _Made.of(detection.provenance).body()
     return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def parse_detection(text: str) -> Detection:
+    """Return the detection that :func:`detection_json` made a text of.
+
+    Raises
+    ------
+    UsageError
+        If it is of another schema.
+    ValueError
+        If it is no JSON, or damaged.
+    """
+    content = json.loads(text)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise UsageError(f"has schema {schema!r}, not {SCHEMA!r}; name a JSON file that detect wrote.")
+    made = _MADE.validate_python(content.get("provenance"))
+    return _DETECTION.validate_python({**content, "provenance": made.provenance()})
 
 
 def write_json(detection: Detection, path: Path) -> None:
@@ -43,11 +128,9 @@ def read_json(path: Path) -> Detection:
         If there is none at ``path``, or it is damaged or of another schema.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
-            raise UsageError(f"{path}: has schema {schema!r}, not {SCHEMA!r}; name a JSON file that detect wrote.")
-        return TypeAdapter(Detection).validate_python(content)
+        return parse_detection(path.read_text(encoding="utf-8"))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); name a JSON file that detect wrote.") from error
     except ValidationError as error:

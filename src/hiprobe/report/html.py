@@ -18,7 +18,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hiprobe.files import write_text
-from hiprobe.pipeline.detect import Detection
+from hiprobe.pipeline import Detection
 from hiprobe.report.views import VideoView, view
 from hiprobe.version import __version__
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hiprobe.explain import blend
 from hiprobe.pipeline import Detection
-from hiprobe.video import open_video
+from hiprobe.video import VideoRef
 from hiprobe.video.sound import SoundTrack
 from hiprobe.video.writing import open_mp4, shown_pictures
 
@@ -25,7 +25,7 @@ LINE: Colour = (255, 190, 60)
 NOW: Colour = (255, 255, 255)
 
 
-def write_overlay(detection: Detection, path: Path, fps: float | None = None) -> None:
+def write_overlay(detection: Detection, path: Path) -> None:
     """Write the video of a detection with its anomaly maps, event marks and a score bar, as MP4.
 
     Every frame keeps its time, and sound is kept. The bar is below the picture and hides nothing of it.
@@ -36,8 +36,6 @@ def write_overlay(detection: Detection, path: Path, fps: float | None = None) ->
         Without anomaly maps, if ``detect`` was not asked for them, there are only the marks and the bar.
     path : Path
         The file; ``.mp4``.
-    fps : float, optional
-        Frame rate, if the video is a folder of images.
 
     Raises
     ------
@@ -47,7 +45,7 @@ def write_overlay(detection: Detection, path: Path, fps: float | None = None) ->
         If the file cannot be written. Nothing is left of it then.
     """
     info = detection.video
-    video = open_video(info.path, fps=fps)
+    video = VideoRef.from_info(info).open()
     bar = ScoreBar(detection, info.width)
     size = (info.height + bar.height, info.width)
     sound = SoundTrack.of(video, 0.0, info.duration)

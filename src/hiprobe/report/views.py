@@ -13,12 +13,12 @@ import numpy as np
 from hiprobe.errors import VideoError
 from hiprobe.explain import AnomalyMap
 from hiprobe.localize import Event
-from hiprobe.pipeline.detect import DetectedEvent, Detection
+from hiprobe.pipeline import DetectedEvent, Detection
 from hiprobe.probing import CalibrationSegment
 from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
 from hiprobe.report.stills import Still, event_stills
 from hiprobe.report.thinning import thin
-from hiprobe.video import VideoInfo, open_video
+from hiprobe.video import VideoInfo, VideoRef
 
 CARDS = 12
 """Events of a video that get a card with stills, the highest first; the others are in its table."""
@@ -123,7 +123,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
     found = [item.event for item in detection.events]
     carded = sorted(sorted(range(len(found)), key=lambda index: -found[index].peak)[:CARDS])
     stills, begun, notes = _from_the_video(video, [found[index] for index in carded], detection.anomaly_map)
-    begun = start_time or begun
+    begun = start_time or detection.start or begun
     pictures = dict(zip(carded, stills, strict=False))  # of all or none
     events = tuple(_event(index, item, begun, pictures.get(index, ())) for index, item in enumerate(detection.events))
     abnormal = sum(event.end - event.start for event in found)
@@ -153,7 +153,7 @@ def _from_the_video(
 ) -> tuple[tuple[tuple[Still, ...], ...], datetime | None, tuple[str, ...]]:
     """Return stills, when the video was begun by its own word, and notes."""
     try:
-        video = open_video(info.path, info.fps if info.path.is_dir() else None)
+        video = VideoRef.from_info(info).open()
         # The duration of a folder depends on its frame rate, which was rounded.
         if video.info.n_frames != info.n_frames or not math.isclose(video.info.duration, info.duration, rel_tol=1e-6):
             return (), None, (f"No stills: {info.path} is another video than the one that was detected on.",)
@@ -193,7 +193,7 @@ def _facts(detection: Detection, begun: datetime | None) -> tuple[tuple[str, str
         ("Begins", wall_clock(begun) if begun else ""),
         ("Threshold", f"{detection.threshold:.3f}, {made.localize.threshold}"),
         ("Probe", f"{made.probe_source}, made {made.probe_created}"),
-        ("Backbone", f"{made.backbone}, layer {made.layer}, {made.pooling}"),
+        ("Backbone", f"{made.reading.name}, layer {made.reading.layer}, {made.reading.pooling}"),
     ]
     return tuple((name, value) for name, value in facts if value)
 

@@ -56,16 +56,16 @@ class Exports:
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for number, found in self._found(video_ids):
-                path, fps = self._library.open(number)
-                name = f"{number}-{Path(safe_name(path.name)).stem}"
-                for clip in write_event_clips(_of(found, path), Path(folder), name, fps=fps):
+                video = self._library.open(number).path
+                name = f"{number}-{Path(safe_name(video.name)).stem}"
+                for clip in write_event_clips(_of(found, video), Path(folder), name):
                     archive.write(clip, clip.name)
                     clip.unlink()
 
     def report(self, video_ids: Sequence[int] | None, path: Path) -> None:
         """Write the self-contained HTML report. Raises UsageError if a video is gone or replaced by a link."""
         results = self._found(video_ids)
-        write_report((_of(found, self._library.open(number)[0]) for number, found in results), path)
+        write_report((_of(found, self._library.open(number).path) for number, found in results), path)
 
     def _found(self, video_ids: Sequence[int] | None) -> list[tuple[int, Detection]]:
         """Return what was found, by the id of the video."""

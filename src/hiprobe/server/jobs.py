@@ -6,21 +6,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Select, func, select, update
 
-from hiprobe.backbones import Backbone, PlacedStates, Pooling
-from hiprobe.backbones.deferred import Deferred
+from hiprobe.backbones import Backbone
 from hiprobe.errors import HiProbeError, LimitError, NotFoundError, UsageError
-from hiprobe.features import FeatureStore
-from hiprobe.pipeline import Detection, detect
+from hiprobe.features import FeatureStore, Progress, ProgressReport, Run
+from hiprobe.pipeline import Detection, Detector
 from hiprobe.server.database import Database
 from hiprobe.server.library import Library, find_video
 from hiprobe.server.probes import Probes
+from hiprobe.server.project import Settings
 from hiprobe.server.records import JobRecord, now
 from hiprobe.server.results import keep_result
 from hiprobe.server.tables import JobRow, ProbeRow, VideoRow
@@ -38,31 +34,6 @@ class _StoppedError(Exception):
     """Raised in the run of a job that is no longer wanted."""
 
 
-class _Watched(Deferred):
-    """A backbone that asks, before what takes long and reports no progress, whether it is still wanted."""
-
-    def __init__(self, backbone: Backbone, check: Callable[[], None]) -> None:
-        super().__init__(backbone.info, lambda: backbone)
-        self._check = check
-
-    def generate(
-        self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None
-    ) -> str:
-        self._check()
-        return super().generate(frames, prompt, max_new_tokens, seconds)
-
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        self._check()
-        return super().placed_states(frames, prompt, layer, pooling, seconds)
-
-
 class Jobs:
     """Queues detections and runs them one after the other, in the order in which they were asked for.
 
@@ -76,8 +47,8 @@ class Jobs:
     backbone : Backbone
     store : FeatureStore
         Where hidden states are kept.
-    max_waiting, per_minute : int
-        Bounds on what may wait, and be asked for.
+    settings : Settings
+        Bounds on what may wait, and be asked for in a minute.
     """
 
     def __init__(
@@ -87,13 +58,12 @@ class Jobs:
         probes: Probes,
         backbone: Backbone,
         store: FeatureStore,
-        max_waiting: int,
-        per_minute: int,
+        settings: Settings,
     ) -> None:
         self._database, self._library, self._probes = database, library, probes
         self._backbone, self._store = backbone, store
-        self._max_waiting, self._per_minute = max_waiting, per_minute
-        self._asked: deque[float] = deque(maxlen=per_minute)
+        self._max_waiting, self._per_minute = settings.max_waiting, settings.jobs_per_minute
+        self._asked: deque[float] = deque(maxlen=self._per_minute)
         self._live: dict[int, tuple[int, int]] = {}
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="hiprobe-jobs", daemon=True)
@@ -220,14 +190,13 @@ class Jobs:
 
     def _run(self, job: JobRow) -> None:
         try:
-            path, fps = self._library.open(job.video_id)
-            probe = self._probes.load(job.probe_id)
-            backbone, report = _Watched(self._backbone, lambda: self._check(job.id)), self._reporter(job.id)
-            read = partial(detect, path, probe, backbone, store=self._store, fps=fps, report=report)
+            video, probe = self._library.open(job.video_id), self._probes.load(job.probe_id)
+            run = Run(self._store, self._reporter(job.id), check=lambda: self._check(job.id))
+            detector = Detector(probe, self._backbone, run=run)
             try:
-                found = read(explain=job.explain, anomaly_map=True)
+                found = detector.detect(video, explain=job.explain, anomaly_map=True)
             except UsageError:  # not every backbone tells places apart
-                found = read(explain=job.explain)
+                found = detector.detect(video, explain=job.explain)
             self._finish(job, found)
         except _StoppedError:
             pass  # its state says why
@@ -239,12 +208,13 @@ class Jobs:
         finally:
             self._live.pop(job.id, None)
 
-    def _reporter(self, job_id: int) -> Callable[[int, int], None]:
+    def _reporter(self, job_id: int) -> ProgressReport:
         """Return what notes the progress of a job, and stops it once it is no longer wanted."""
         noted = 0.0
 
-        def report(done: int, total: int) -> None:
+        def report(progress: Progress) -> None:
             nonlocal noted
+            done, total = progress.segment, progress.segments
             self._live[job_id] = (done, total)
             moment = time.monotonic()
             if self._stopping.is_set():

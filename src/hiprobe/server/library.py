@@ -15,6 +15,7 @@ from hiprobe.server.probes import current_row
 from hiprobe.server.records import JobState, VideoRecord, now
 from hiprobe.server.safety import AllowedFolders, check_video
 from hiprobe.server.tables import JobRow, LabelRow, ResultRow, VideoRow
+from hiprobe.video import VideoRef
 
 
 class Library:
@@ -107,8 +108,8 @@ class Library:
         if row.uploaded:
             self._allowed.reopen(row.path).unlink(missing_ok=True)
 
-    def open(self, video_id: int) -> tuple[Path, float | None]:
-        """Return the path of a video, checked anew, and the frame rate if it is a folder of images.
+    def open(self, video_id: int) -> VideoRef:
+        """Return a reference to a video, its path checked anew.
 
         Raises
         ------
@@ -117,14 +118,13 @@ class Library:
         UsageError
             If its file is gone or replaced by a link.
         """
-        path, image_fps, _ = self.open_media(video_id)
-        return path, image_fps
+        return self.open_media(video_id)[0]
 
-    def open_media(self, video_id: int) -> tuple[Path, float | None, str | None]:
+    def open_media(self, video_id: int) -> tuple[VideoRef, str | None]:
         """Return what :meth:`open` does, and the media type as which browsers play the file as it is, if they do."""
         with self._database.reading() as session:
             row = find_video(session, video_id)
-        return self._allowed.reopen(row.path), row.image_fps, row.plays_as
+        return VideoRef(self._allowed.reopen(row.path), row.image_fps), row.plays_as
 
 
 def find_video(session: Session, video_id: int) -> VideoRow:

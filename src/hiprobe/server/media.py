@@ -37,7 +37,7 @@ def plays_as(path: Path, info: VideoInfo) -> str | None:
 
 
 def anomaly_map_png(anomaly_map: AnomalyMap, time: float, aspect: float) -> bytes:
-    """Draw a anomaly map as a PNG to lay over a picture whose width is ``aspect`` times its height.
+    """Draw an anomaly map as a PNG to lay over a picture whose width is ``aspect`` times its height.
 
     It is clear where it is cold, and all over where there is no map near ``time``, in seconds.
     """

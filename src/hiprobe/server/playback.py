@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.server.library import Library
-from hiprobe.video import open_video, video_identity, write_clip
+from hiprobe.video import VideoRef, video_identity, write_clip
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ class Playback:
         UsageError, VideoError
             If its file is gone, or cannot be decoded.
         """
-        path, fps, media_type = self._library.open_media(video_id)
+        video, media_type = self._library.open_media(video_id)
         if media_type is not None:
-            return Playable(path, media_type)
-        copy = self._folder / f"{video_identity(path)[:32]}{f'-{fps:g}' if fps else ''}.mp4"
+            return Playable(video.path, media_type)
+        rate = f"-{video.fps:g}" if video.fps else ""
+        copy = self._folder / f"{video_identity(video.path)[:32]}{rate}.mp4"
         with self._lock:
             making = self._making.get(copy)
             if making is None and not copy.exists():
-                making = self._making[copy] = self._maker.submit(self._make, path, fps, copy)
+                making = self._making[copy] = self._maker.submit(self._make, video, copy)
             if making is not None and not making.done():
                 return None
             self._making.pop(copy, None)
@@ -70,8 +71,8 @@ class Playback:
         self._closed.set()
         self._maker.shutdown(cancel_futures=True)
 
-    def _make(self, path: Path, fps: float | None, copy: Path) -> None:
-        write_clip(open_video(path, fps=fps), 0.0, math.inf, copy, self._check)
+    def _make(self, video: VideoRef, copy: Path) -> None:
+        write_clip(video.open(), 0.0, math.inf, copy, self._check)
 
     def _check(self) -> None:
         if self._closed.is_set():

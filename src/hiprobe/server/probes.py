@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from hiprobe.backbones import Backbone
 from hiprobe.errors import NotFoundError, ProbeError, UsageError
 from hiprobe.probes import DEFAULT_STARTER, starter_probes
-from hiprobe.probing import AnyProbe, OneClassProbe, Probe, read_probe
+from hiprobe.probing import Probe, read_probe
 from hiprobe.server.database import Database
 from hiprobe.server.records import LayerSaliency, ProbeRecord, now
 from hiprobe.server.tables import CalibrationRow, ProbeRow
@@ -75,7 +75,7 @@ class Probes:
         with self._database.reading() as session:
             return self._record(session, current_row(session))
 
-    def load(self, probe_id: int) -> AnyProbe:
+    def load(self, probe_id: int) -> Probe:
         """Read a probe. Raises NotFoundError if there is none of this id, or its file cannot be read."""
         with self._database.reading() as session:
             return self._load(find_probe(session, probe_id))
@@ -107,15 +107,15 @@ class Probes:
             If there is none of this id, or it was fitted on normal video alone, where layers have no saliency.
         """
         probe = self.load(probe_id)
-        if not isinstance(probe, Probe):
+        if probe.dlsp is None:
             raise UsageError(f"Probe {probe_id}: was fitted on normal video alone, so its layers have no saliency.")
         curves = {
             name: tuple(value if math.isfinite(value) else None for value in getattr(probe.dlsp, name).tolist())
             for name in _CURVES
         }
-        return LayerSaliency(probe.dlsp.layers, probe.layer, **curves, notes=tuple(probe.dlsp.notes))
+        return LayerSaliency(probe.dlsp.layers, probe.reading.layer, **curves, notes=tuple(probe.dlsp.notes))
 
-    def _load(self, row: ProbeRow) -> AnyProbe:
+    def _load(self, row: ProbeRow) -> Probe:
         starter = self._starters.get(row.path)
         path = starter.path if starter else self._folder / row.path
         try:
@@ -128,26 +128,19 @@ class Probes:
         probe = self._load(row)
         starter = self._starters.get(row.path)
         used = session.scalar(select(func.count()).where(CalibrationRow.probe_id == row.id)) or 0
-        source = Path(probe.calibration.source).name  # where it lies is nobody's business
-        if starter is not None:
-            summary = starter.summary
-        elif isinstance(probe, OneClassProbe):
-            summary = f"what is unlike the normal video of {source}"
-        else:
-            summary = f"{', '.join(probe.calibration.kinds)}; fitted on {source}"
         return ProbeRecord(
             id=row.id,
             name=row.name,
             version=row.version,
             state=row.state,
             current=row.id == current_row(session).id,
-            fits=probe.context.fingerprint == self._backbone.info.fingerprint,
+            fits=probe.reading.backbone == self._backbone.info.fingerprint,
             base_id=row.base_id,
             before_id=row.before_id,
-            summary=summary,
+            summary=starter.summary if starter else probe.card.finds,
             card=starter.card if starter else "",
-            layer=probe.layer,
-            pooling=probe.pooling,
+            layer=probe.reading.layer,
+            pooling=probe.reading.pooling,
             threshold=probe.calibrated_threshold,
             n_labels=used,
             auc_before=row.auc_before,

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
-from hiprobe.features import Features, FeatureStore, stored_features
-from hiprobe.pipeline import Detection, detect, refit
-from hiprobe.pipeline.detect import detection_reading, score
-from hiprobe.probing import AnyProbe, Probe
+from hiprobe.features import Features, FeatureStore, Run, stored_features
+from hiprobe.pipeline import Detection, Detector, RefitResult, refit
+from hiprobe.pipeline.detector import score
+from hiprobe.probing import Probe, check_backbone
 from hiprobe.server.database import Database
 from hiprobe.server.labels import held_labels, segment_verdicts
 from hiprobe.server.library import Library
@@ -79,7 +79,7 @@ class Refits:
             verdicts = _verdicts(videos, used)
             found = refit(base, features, verdicts, f"{len(used)} labels of {self._settings.folder.resolve().name}")
             notes += _notes(found.scorer.auc_after)
-            number = self._enter(before, used, found.probe, found.scorer.auc_before, found.scorer.auc_after, notes)
+            number = self._enter(before, used, found, notes)
         return self.compare(number)
 
     def compare(self, probe_id: int) -> Comparison:
@@ -153,7 +153,7 @@ class Refits:
 
     def _base(self, before: ProbeRecord) -> Probe:
         base = self._probes.load(before.base_id or before.id)
-        if not isinstance(base, Probe):
+        if not base.adaptable:
             raise UsageError(
                 f"{before.name}: was fitted on normal video alone, so labels cannot refit it; choose another."
             )
@@ -161,7 +161,7 @@ class Refits:
             raise UsageError(f"{before.name}: is a probe of another backbone than the server's; choose another.")
         return base
 
-    def _labelled(self, probe: AnyProbe, labels: Sequence[LabelRecord]) -> tuple[list[tuple[int, Features]], list[str]]:
+    def _labelled(self, probe: Probe, labels: Sequence[LabelRecord]) -> tuple[list[tuple[int, Features]], list[str]]:
         """Return the labelled videos whose hidden states are kept, by id, and sentences on those left out."""
         videos, notes = [], []
         for number in sorted({label.video_id for label in labels}):
@@ -176,12 +176,12 @@ class Refits:
                 videos.append((number, features))
         return videos, notes
 
-    def _features(self, video_id: int, probe: AnyProbe) -> Features | None:
-        path, fps = self._library.open(video_id)
-        _, spec = detection_reading(probe, self._backbone)
-        return stored_features(self._store, path, spec, self._backbone.info.layers, fps)
+    def _features(self, video_id: int, probe: Probe) -> Features | None:
+        check_backbone(probe, self._backbone.info)
+        video, layers = self._library.open(video_id), self._backbone.info.every_layer
+        return stored_features(self._store, video, probe.extraction, layers)
 
-    def _curve(self, video_id: int, features: Features, old: AnyProbe, new: AnyProbe) -> Curve:
+    def _curve(self, video_id: int, features: Features, old: Probe, new: Probe) -> Curve:
         before, threshold_before, _ = score(features, old, old.localize)
         after, threshold_after, _ = score(features, new, new.localize)
         return Curve(
@@ -194,13 +194,13 @@ class Refits:
             threshold_after,
         )
 
-    def _rescored(self, row: ResultRow, probe: AnyProbe) -> Detection | None:
+    def _rescored(self, row: ResultRow, probe: Probe) -> Detection | None:
         """Detect anew on hidden states that are kept; None where they, or the video, are gone."""
         try:
             if self._features(row.video_id, probe) is None:
                 return None
-            path, fps = self._library.open(row.video_id)
-            found = detect(path, probe, self._backbone, store=self._store, fps=fps)
+            detector = Detector(probe, self._backbone, run=Run(self._store))
+            found = detector.detect(self._library.open(row.video_id))
         except (VideoError, FeatureError, UsageError):
             return None
         # Texts are of moments, not of scores: those of moments that are within an event again still hold.
@@ -217,20 +217,14 @@ class Refits:
         return replace(found, events=tuple(events))
 
     def _enter(
-        self,
-        before: ProbeRecord,
-        labels: Sequence[LabelRecord],
-        probe: Probe,
-        auc_before: float | None,
-        auc_after: float | None,
-        notes: Sequence[str],
+        self, before: ProbeRecord, labels: Sequence[LabelRecord], found: RefitResult, notes: Sequence[str]
     ) -> int:
         """Write the probe file, then the row that names it: a kill in between leaves a file that nobody names."""
         with self._database.reading() as session:
             highest = select(func.max(ProbeRow.version)).where(ProbeRow.name == before.name)
             version = (session.scalar(highest) or 0) + 1
         path = self._settings.state / "probes" / f"{before.base_id or before.id}-{version}.probe"
-        probe.save(path)
+        found.probe.save(path)
         with self._database.writing() as session:
             row = ProbeRow(
                 name=before.name,
@@ -239,8 +233,8 @@ class Refits:
                 state="candidate",
                 base_id=before.base_id or before.id,
                 before_id=before.id,
-                auc_before=auc_before,
-                auc_after=auc_after,
+                auc_before=found.scorer.auc_before,
+                auc_after=found.scorer.auc_after,
                 notes="\n".join(notes),
                 created=now(),
             )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,14 +9,12 @@ from sqlalchemy.orm import Session
 from hiprobe.errors import NotFoundError
 from hiprobe.explain import AnomalyMap
 from hiprobe.pipeline import Detection
-from hiprobe.report import detection_json
+from hiprobe.report import detection_json, parse_detection
 from hiprobe.server.database import Database
 from hiprobe.server.library import find_video
 from hiprobe.server.probes import current_row, find_probe
 from hiprobe.server.records import now
 from hiprobe.server.tables import ResultRow
-
-_DETECTION = TypeAdapter(Detection)
 
 
 class Results:
@@ -73,9 +68,7 @@ class Results:
 
 def stored_detection(row: ResultRow) -> Detection:
     """Return the detection that a row holds."""
-    body = json.loads(row.body)
-    body.pop("schema")
-    return _DETECTION.validate_python(body)
+    return parse_detection(row.body)
 
 
 def keep_result(session: Session, video_id: int, probe_id: int, found: Detection) -> None:

@@ -16,7 +16,7 @@ from hiprobe.video import VideoInfo, open_video
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
 """FFmpeg's names of what is taken: containers that hold all of their content. A playlist would name other files."""
 
-_MOST_PIXELS = 8192 * 8192
+MOST_PIXELS = 8192 * 8192
 """Of a frame: decoding one takes memory by its pixels, whatever the size of the file."""
 
 _LONGEST_NAME = 120
@@ -103,8 +103,8 @@ def check_video(path: Path, image_fps: float | None = None) -> VideoInfo:
                 f"{path.name}: is no video of a kind that is taken (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV, Ogg); "
                 "convert it, to MP4 for instance."
             ) from error
-        if pixels > _MOST_PIXELS:
-            raise VideoError(f"{path.name}: has frames of {pixels} pixels, more than {_MOST_PIXELS}; scale it down.")
+        if pixels > MOST_PIXELS:
+            raise VideoError(f"{path.name}: has frames of {pixels} pixels, more than {MOST_PIXELS}; scale it down.")
     return open_video(path, fps=image_fps).info
 
 

@@ -67,7 +67,7 @@ def open_service(settings: Settings, backbone: Backbone, store: FeatureStore | N
         probes = Probes(database, settings.folder, backbone)
         library = Library(database, allowed)
         results = Results(database)
-        jobs = Jobs(database, library, probes, backbone, store, settings.max_waiting, settings.jobs_per_minute)
+        jobs = Jobs(database, library, probes, backbone, store, settings)
         playback = Playback(library, settings.state / "playable")
         probes.find_given()
         jobs.start()

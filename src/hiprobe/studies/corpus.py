@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from hiprobe.arrays import FloatArray
-from hiprobe.backbones import Backbone, Pooling, Site
+from hiprobe.backbones import Backbone, Pooling, Reading, Site
 from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, segment_labels
-from hiprobe.errors import UndefinedMetricError
+from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation import interval_labels
-from hiprobe.features import Features, FeatureSpec, FeatureStore, Progress, extract_all, raise_failures
+from hiprobe.features import Features, Run, extract_together, raise_failures
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
-from hiprobe.pipeline import DEFAULT_PROMPT
-from hiprobe.studies.readings import SiteReading, StepReading, Together, Way
-from hiprobe.video import Sampling, open_video
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +42,7 @@ class Corpus:
     @property
     def layers(self) -> tuple[int, ...]:
         """Numbers of the layers that were read."""
-        return self.features[0].spec.layers
+        return self.features[0].layers
 
     @cached_property
     def states(self) -> NDArray[np.float32]:
@@ -85,7 +82,7 @@ class Corpus:
         """Return the corpus of some of its layers, counted anew from 1, and of some of their features."""
         numbers = tuple(range(1, len(self.layers[layers]) + 1))
         features = tuple(
-            replace(item, spec=replace(item.spec, layers=numbers), states=item.states[:, layers, width])
+            replace(item, reading=replace(item.reading, layers=numbers), states=item.states[:, layers, width])
             for item in self.features
         )
         return replace(self, features=features)
@@ -113,18 +110,10 @@ class Reader:
     """How studies read videos: with which backbone, and where hidden states are kept, so that studies share them."""
 
     backbone: Backbone
-    store: FeatureStore | None = None
-    fps: float | None = None
-    report: Callable[[Progress], None] = field(default=lambda progress: None)
+    run: Run = field(default_factory=Run)
 
-    def read(
-        self,
-        manifest: Manifest,
-        sampling: Sampling | None = None,
-        prompt: str = DEFAULT_PROMPT,
-        pooling: Pooling | None = None,
-    ) -> Corpus:
-        """Read every layer of every video.
+    def read(self, manifest: Manifest, reading: Reading | None = None) -> Corpus:
+        """Read every video; by default every layer, as ``fit`` does.
 
         Raises
         ------
@@ -132,36 +121,38 @@ class Reader:
             If a video cannot be read: no study leaves one out.
         ManifestError
             If an interval runs past the end of its video.
+        UsageError
+            If the backbone has no such reading.
         """
-        spec = FeatureSpec.for_backbone(self.backbone.info, sampling or Sampling(), prompt, pooling)
-        paths = [video.path for video in manifest.videos]
-        features, failures = extract_all(paths, self.backbone, spec, self.store, self.fps, self.report)
+        (corpus,) = self.read_together(manifest, [reading or self.backbone.info.reading()])
+        return corpus
+
+    def read_together(self, manifest: Manifest, readings: Sequence[Reading]) -> list[Corpus]:
+        """Read every video in several ways, of one sampling, in one pass; errors are those of :meth:`read`."""
+        found, failures = extract_together(manifest.refs, self.backbone, readings, self.run)
         raise_failures(failures, "a study leaves no video out, so mend them or take them out of the manifest:")
-        for video, item in zip(manifest.videos, features, strict=True):
-            check_intervals(video, item.video.duration)
-        times = [open_video(path, fps=self.fps if path.is_dir() else None).frame_times() for path in paths]
-        return Corpus(manifest.source.stem, tuple(manifest.videos), tuple(features), tuple(times))
-
-    def read_together(self, manifest: Manifest, ways: Sequence[Way]) -> list[Corpus]:
-        """Read every layer of every video in several ways, in one pass; errors are those of :meth:`read`.
-
-        What is kept of it serves the same ways alone.
-        """
-        read = replace(self, backbone=Together(self.backbone, ways)).read(manifest)
-        count = self.backbone.info.layers
-        return [read.part(slice(start, start + count)) for start in range(0, len(read.layers), count)]
+        for video, items in zip(manifest.videos, found, strict=True):
+            check_intervals(video, items[0].video.duration)
+        times = tuple(ref.open().frame_times() for ref in manifest.refs)
+        return [Corpus(manifest.source.stem, manifest.videos, features, times) for features in zip(*found, strict=True)]
 
     def read_site(self, manifest: Manifest, site: Site) -> Corpus:
-        """Read every place of a site; its layers are the places. Raises UsageError too if the backbone has none."""
-        return replace(self, backbone=SiteReading(self.backbone, site)).read(manifest)
+        """Read every place of a site beside the decoder's blocks; its layers are the places."""
+        pooling: Pooling = "last" if site == "heads" else "pair"
+        return self.read(manifest, replace(self.backbone.info.reading(), layers=(), site=site, pooling=pooling))
 
     def read_steps(self, manifest: Manifest) -> tuple[Corpus, int]:
-        """Read each step of time by itself, and return the steps of a segment, too; see :class:`StepReading`.
+        """Read each step of time by itself, and return the steps of a segment, too.
+
+        A vector holds the means over the tokens of each step, one after the other: (steps * D,).
 
         Raises UsageError too if the backbone gives no states of single tokens.
         """
-        reading = StepReading(self.backbone, Sampling().frames)
-        return replace(self, backbone=reading).read(manifest), reading.steps
+        info = self.backbone.info
+        if info.tokens is None:
+            raise UsageError(f"The {info.name} backbone gives no states of single tokens; use another.")
+        corpus = self.read(manifest, replace(info.token_reading(), pooling="steps"))
+        return corpus, corpus.states.shape[2] // info.tokens.width
 
 
 def frame_auc(truth: NDArray[np.bool_], scores: FloatArray) -> float:

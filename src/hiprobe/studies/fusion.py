@@ -18,10 +18,11 @@ _COUNTS = (2, 3, 5)
 def fusion(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResult:
     """Compare the mean of scores, and the concatenation of states, of the layers of the highest S with l* alone."""
     methods = [measure(corpus, "l* alone", lambda seed: at_layer(by_dlsp, seed), settings)]
-    for count in (*_COUNTS, len(corpus.layers)):
+    counts = [count for count in _COUNTS if count < len(corpus.layers)]
+    for count in (*counts, len(corpus.layers)):
         name = f"mean of the scores of {'all' if count == len(corpus.layers) else count} layers"
         methods.append(measure(corpus, name, lambda seed, n=count: _mean(n, seed), settings))
-    for count in _COUNTS:
+    for count in counts:
         methods.append(measure(corpus, f"{count} layers joined", lambda seed, n=count: _joined(n, seed), settings))
     table, bars = comparison("Layers together", methods, methods[0])
     notes = (HOW, "Layers: those of the highest S on the fitting folds, in that order.")

@@ -12,7 +12,7 @@ from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import StudySettings, band, layer_curve
 from hiprobe.studies.result import Line, Plot, StudyResult, Table
 
-_DRAWS = 100
+DRAWS = 100
 """Resamples of the saliency metrics, each a pass over all segments."""
 
 _HIGHEST = {"D_KL": np.inf, "LDR": np.inf, "H": 1.0, "S": 1.0}
@@ -63,7 +63,7 @@ def _resampled(corpus: Corpus, seed: int) -> dict[str, FloatArray]:
     names = np.unique(corpus.groups)
     members = {name: np.flatnonzero(corpus.groups == name) for name in names}
     curves: dict[str, list[FloatArray]] = {"D_KL": [], "LDR": [], "H": [], "S": []}
-    while len(curves["S"]) < _DRAWS:
+    while len(curves["S"]) < DRAWS:
         rows = np.concatenate([members[name] for name in random.choice(names, len(names))])
         if min(corpus.labels[rows].sum(), (~corpus.labels[rows]).sum()) < 2:
             continue

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from hiprobe.arrays import FloatArray
 from hiprobe.backbones import POOLINGS
 from hiprobe.datasets import Manifest
-from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import fit_scorer
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, Reader
@@ -24,8 +23,8 @@ _SITES = {"vision": "patch tokens of the vision tower", "decoder": "visual token
 
 def pooling(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
     """Compare the poolings, their concatenations, and vectors of single frames, each at the layer that DLSP picks."""
-    ways = [(DEFAULT_PROMPT, name) for name in POOLINGS]
-    read = dict(zip(POOLINGS, reader.read_together(manifest, ways), strict=True))  # type: ignore[arg-type]
+    ways = [reader.backbone.info.reading(pooling=name) for name in POOLINGS]
+    read: dict[str, Corpus] = dict(zip(POOLINGS, reader.read_together(manifest, ways), strict=True))
     corpora = dict(read)
     for first, second in (("last", "visual"), ("last", "motion")):
         corpora[f"{first} and {second}"] = _joined(read[first], read[second])

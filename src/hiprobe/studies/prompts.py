@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hiprobe.backbones import DEFAULT_PROMPT
 from hiprobe.datasets import Manifest
-from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import saliency
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Reader
@@ -24,8 +24,8 @@ PROMPTS = {
 def prompts(manifest: Manifest, reader: Reader, settings: StudySettings) -> StudyResult:
     """Read the videos with each prompt, ask each about some of them, and compare."""
     methods, peaks, curves = [], [], []
-    pooling = reader.backbone.info.pooling
-    corpora = reader.read_together(manifest, [(prompt, pooling) for prompt in PROMPTS.values()])
+    info = reader.backbone.info
+    corpora = reader.read_together(manifest, [info.reading(prompt=prompt) for prompt in PROMPTS.values()])
     for title, corpus in zip(PROMPTS, corpora, strict=True):
         found = saliency(corpus.states, corpus.labels, layers=corpus.layers)
         methods.append(measure(corpus, title, lambda seed: at_layer(by_dlsp, seed), settings))

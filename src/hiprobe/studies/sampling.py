@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hiprobe.datasets import Manifest
+from hiprobe.sampling import Sampling
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Measured, StudySettings, at_layer, by_dlsp, measure
 from hiprobe.studies.result import Cell, Line, Plot, StudyResult
-from hiprobe.video import Sampling
 
 FRAMES = (1, 2, 4, 8, 16)
 LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -28,7 +28,7 @@ def sampling(manifest: Manifest, reader: Reader, settings: StudySettings) -> Stu
     # The default first: what every other is compared with.
     for cell in sorted(((k, s) for k in FRAMES for s in LENGTHS), key=lambda cell: cell != default):
         frames, length = cell
-        corpus = reader.read(manifest, Sampling(length, length / 2, frames))
+        corpus = reader.read(manifest, reader.backbone.info.reading(Sampling(length, length / 2, frames)))
         name = f"K = {frames}, {length:g} s"
         found[cell] = measure(corpus, name, lambda seed: at_layer(by_dlsp, seed), settings)
         cost[cell], segments[cell] = _frames_per_second(corpus), 1 / corpus.seconds_per_segment
@@ -46,7 +46,7 @@ def sampling(manifest: Manifest, reader: Reader, settings: StudySettings) -> Stu
 
 
 def _frames_per_second(corpus: Corpus) -> float:
-    frames = corpus.features[0].spec.sampling.frames
+    frames = corpus.features[0].reading.sampling.frames
     # Where the halves of a segment hold whole frames, the next segment finds those of the second half again.
     new = frames // 2 if frames % 2 == 0 else frames
     encoded = [min(item.video.n_frames, frames + (len(item.states) - 1) * new) for item in corpus.features]

@@ -25,7 +25,7 @@ from hiprobe.studies.result import StudyResult
 def scorers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResult:
     """Compare classifiers at the layer of DLSP; each one's settings are chosen within the fitting folds."""
     methods = [measure(corpus, "logistic regression", lambda seed: at_layer(by_dlsp, seed), settings)]
-    for name in _candidates(0):
+    for name in candidates(0):
         methods.append(measure(corpus, name, lambda seed, name=name: _fit(name, seed), settings))
     table, bars = comparison("Scorers", methods, methods[0])
     notes = (
@@ -37,7 +37,7 @@ def scorers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyRes
     return StudyResult("scorers", (corpus.name,), (table,), (bars,), notes)
 
 
-def _candidates(seed: int) -> dict[str, tuple[BaseEstimator, dict[str, list]]]:
+def candidates(seed: int) -> dict[str, tuple[BaseEstimator, dict[str, list]]]:
     """Return each classifier with the settings that it is chosen among."""
     return {
         "linear SVM": (LinearSVC(max_iter=5000, random_state=seed), {"C": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]}),
@@ -52,7 +52,7 @@ def _fit(name: str, seed: int) -> Fit:
         index = by_dlsp(corpus, rows)
         labels = corpus.labels[rows]
         folds = group_folds(labels, corpus.groups[rows], seed=seed)
-        classifier, grid = _candidates(seed)[name]
+        classifier, grid = candidates(seed)[name]
         pipe = make_pipeline(StandardScaler(), classifier)
         prefixed = {f"{pipe.steps[-1][0]}__{key}": values for key, values in grid.items()}
         usable = [fold for fold in folds if 0 < labels[fold[1]].sum() < len(fold[1])]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from hiprobe.arrays import FloatArray
+from hiprobe.backbones import Batch
 from hiprobe.datasets import LabelledVideo
 from hiprobe.errors import CalibrationError, FeatureError, UndefinedMetricError
 from hiprobe.explain import EXPLAIN_PROMPT
@@ -24,10 +24,11 @@ from hiprobe.explain.text import MAX_NEW_TOKENS, window_around
 from hiprobe.features import FeatureStore, Progress
 from hiprobe.files import write_text
 from hiprobe.probing import group_folds
+from hiprobe.sampling import Sampling
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Resamples, StudySettings, band
 from hiprobe.studies.result import Cell, Line, Plot, Table, ranged
-from hiprobe.video import Sampling, Segment, open_video, sample_segments
+from hiprobe.video import Segment, sample_segments
 
 SCHEMA = "hiprobe.text/1"
 
@@ -134,25 +135,22 @@ def _ask(windows: Sequence[Window], prompts: Sequence[str], reader: Reader) -> l
     said = []
     for number, window in enumerate(windows):
         keys = {prompt: _key(window, prompt, reader.backbone.info.fingerprint) for prompt in prompts}
-        found = {prompt: _kept(reader.store, window, key) for prompt, key in keys.items()}
-        frames = _frames(window, reader) if None in found.values() else None
-        seconds = window.segment.end - window.segment.start
+        found = {prompt: _kept(reader.run.store, window, key) for prompt, key in keys.items()}
+        shown = _shown(window, reader) if None in found.values() else None
         for prompt in prompts:
-            if found[prompt] is None and frames is not None:
-                text = found[prompt] = reader.backbone.generate(frames, prompt, MAX_NEW_TOKENS, seconds)
-                if reader.store:
+            if found[prompt] is None and shown is not None:
+                text = found[prompt] = reader.backbone.generate(shown, prompt, MAX_NEW_TOKENS)
+                if reader.run.store:
                     body = {"key": keys[prompt], "text": text}
-                    write_text(_path(reader.store, window, keys[prompt]), json.dumps(body, ensure_ascii=False))
-        reader.report(Progress(window.video.path, number, len(windows), 1, 1))
+                    write_text(_path(reader.run.store, window, keys[prompt]), json.dumps(body, ensure_ascii=False))
+        reader.run.report(Progress(window.video.video, number, len(windows), 1, 1))
         said.append({prompt: text for prompt, text in found.items() if text is not None})
     return said
 
 
-def _frames(window: Window, reader: Reader) -> NDArray[np.uint8]:
-    path = window.video.path
-    video = open_video(path, fps=reader.fps if path.is_dir() else None)
-    (sampled,) = sample_segments(video, [window.segment], Sampling().frames, reader.backbone.info.frame_size)
-    return sampled.frames
+def _shown(window: Window, reader: Reader) -> Batch:
+    video, size = window.video.video.open(), reader.backbone.info.frame_size
+    return Batch.of(list(sample_segments(video, [window.segment], Sampling().frames, size)))
 
 
 def _key(window: Window, prompt: str, fingerprint: str) -> dict[str, Any]:

@@ -11,12 +11,14 @@ A video that is truncated or damaged raises :class:`hiprobe.errors.VideoError`; 
 Small irregularities that can be handled are named in ``video.info.warnings``.
 """
 
+from hiprobe.sampling import Sampling
 from hiprobe.video.base import Frame, Video, VideoInfo
 from hiprobe.video.folder import IMAGE_SUFFIXES
 from hiprobe.video.identity import video_identity
 from hiprobe.video.opening import open_video
+from hiprobe.video.ref import VideoLike, VideoRef
 from hiprobe.video.sampling import SampledSegment, iter_segments, sample_segments
-from hiprobe.video.segments import Sampling, Segment, plan_segments, sample_times
+from hiprobe.video.segments import Segment, plan_segments, sample_times
 from hiprobe.video.writing import Clip, write_clip, write_clips
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "Segment",
     "Video",
     "VideoInfo",
+    "VideoLike",
+    "VideoRef",
     "iter_segments",
     "open_video",
     "plan_segments",

@@ -4,50 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import UsageError
+from hiprobe.sampling import Sampling, check_seconds
 
 TAIL = 0.02
 """A tail of up to this share of the stride joins the last segment instead of starting a near-duplicate."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a video is cut into segments and how many frames the backbone sees of each.
-
-    Parameters
-    ----------
-    length : float
-        Length of a segment, in seconds.
-    stride : float
-        Seconds between the starts of two segments; at most ``length``, so that no frame is left out.
-    frames : int
-        K, the number of frames sampled uniformly from a segment.
-
-    Raises
-    ------
-    UsageError
-        If a value is not a finite number above 0, or the stride is longer than the length.
-    """
-
-    length: float = 2.0
-    stride: float = 1.0
-    frames: int = 8
-
-    def __post_init__(self) -> None:
-        _check_seconds("segment length", self.length)
-        _check_seconds("segment stride", self.stride)
-        if isinstance(self.frames, bool) or not isinstance(self.frames, Integral) or self.frames < 1:
-            raise UsageError(f"{self.frames!r} frames a segment: give a whole number of at least 1.")
-        if self.stride > self.length:
-            raise UsageError(
-                f"A stride of {self.stride:g} s is longer than the segment length of {self.length:g} s and "
-                "would leave frames without a segment; give a stride of at most the length."
-            )
 
 
 @dataclass(frozen=True)
@@ -82,7 +46,7 @@ def plan_segments(duration: float, sampling: Sampling) -> tuple[Segment, ...]:
     UsageError
         If ``duration`` is not a finite number above 0.
     """
-    _check_seconds("video duration", duration)
+    check_seconds("video duration", duration)
     length, stride = sampling.length, sampling.stride
     # Two steps back from the rounded quotient: the comparison below, not the division, decides.
     count = max(0, math.floor((duration - length) / stride) - 1)
@@ -103,12 +67,3 @@ def sample_times(segment: Segment, frames: int) -> NDArray[np.float64]:
     """Return the centres of ``frames`` equal parts of a segment: float64 (K,), in seconds, ascending."""
     parts = (np.arange(frames, dtype=np.float64) + 0.5) / frames
     return segment.start + parts * (segment.end - segment.start)
-
-
-def _check_seconds(name: str, value: float) -> None:
-    try:
-        good = math.isfinite(value) and value > 0
-    except TypeError:
-        good = False
-    if not good:
-        raise UsageError(f"A {name} of {value!r}: give a finite number of seconds above 0.")

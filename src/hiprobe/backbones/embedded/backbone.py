@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones.base import BackboneInfo, PlacedStates, Pooling, Site, check_request
+from hiprobe.backbones.base import BackboneInfo, check_own_size, check_reading, check_segment
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
@@ -24,7 +24,8 @@ from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import HeadReader, LayerReader
 from hiprobe.backbones.pooling import pool_layers
 from hiprobe.backbones.prompts import check_prompt
-from hiprobe.backbones.sites import by_head, mean_and_change, mean_and_motion
+from hiprobe.backbones.reading import Batch, Places, Pooling, Prompt, Reading, States
+from hiprobe.backbones.sites import at_places, by_head, mean_and_change, mean_and_motion, of_tokens
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -81,7 +82,7 @@ class EmbeddedBackbone:
         self._tokenizer = tokenizer
         self.frames: FrameCache[int] = FrameCache()
         """What is known of the last frames."""
-        self._patches: dict[tuple[int, ...], FrameCache[int]] = {}
+        self._patches: dict[tuple[int, ...], FrameCache[int]] = {}  # by (height, width, *layers)
         self._info = replace(
             INFO,
             layers=text.num_hidden_layers,
@@ -109,32 +110,44 @@ class EmbeddedBackbone:
         """See :meth:`hiprobe.backbones.base.Backbone.load`: an instance is ready."""
 
     @torch.inference_mode()
-    def hidden_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.Backbone.hidden_states`; ``seconds`` are not told to this model."""
-        check_request(self.info, frames, layers, pooling)
-        return self.read(self.visual_tokens(frames), prompt, layers, [pooling])[pooling]
+    def read(self, batch: Batch, reading: Reading) -> States:
+        """See :meth:`hiprobe.backbones.base.Backbone.read`; this model is not told how long segments are.
 
-    @torch.inference_mode()
-    def token_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layers: Sequence[int],
-        seconds: Sequence[float] | None = None,
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.TokenBackbone.token_states`: patch tokens of vision blocks.
+        At the site ``vision`` frames may be of any size in whole patches.
+        """
+        if reading.site != "vision":
+            check_own_size(self.info, reading)
+        check_reading(self.info, batch, reading)
+        if reading.pooling in ("tokens", "steps"):
+            return States(of_tokens(self._patch_tokens(batch.frames, reading.layers), reading, NAME))
+        if reading.site != "decoder":
+            return States(at_places(self._read_site(batch.frames, reading), reading, NAME))
+        visual = self.visual_tokens(batch.frames)
+        states, placeholders = self._states(visual, reading.wording, reading.layers)
+        values = pool_layers(states, reading.layers, placeholders, visual.motion, reading.pooling, NAME)
+        if not reading.places:
+            return States(values)
+        return States(values, self._places(batch.frames, states[reading.layer][:, placeholders]))
 
-        Frames may be of any size in whole patches; the position table is resampled to it.
+    def _places(self, frames: NDArray[np.uint8], tokens: torch.Tensor) -> Places:
+        """Lay the states of visual tokens (B, N, D) out: they stand for all frames, so there is one step.
+
+        States are the mean over the streams, and the motion is that of patches.
+        """
+        config = self._model.config
+        cells = tokens.unflatten(1, (config.streams, config.token_grid, config.token_grid))
+        moved = self._patches_of(frames)[min(config.motion_blocks)].diff(dim=1).norm(dim=-1)
+        # Before the first frame there is none: what moves in it is what moves from it to the second.
+        moved = torch.cat([moved[:, :1], moved], dim=1) if frames.shape[1] > 1 else None
+        return Places(cells.mean(dim=1)[:, None].numpy(), None if moved is None else moved.numpy())
+
+    def _patch_tokens(self, frames: NDArray[np.uint8], layers: Sequence[int]) -> NDArray[np.float32]:
+        """Return the patch tokens of vision blocks, (B, layers, K, patches, D).
+
+        The position table is resampled to the size of the frames.
         """
         tower = self._model.model.vision_tower
-        if not layers or layers[0] < 1 or layers[-1] > len(tower.encoder.layer):
+        if not layers or layers[-1] > len(tower.encoder.layer):
             raise UsageError(f"Vision blocks {list(layers)}: give blocks between 1 and {len(tower.encoder.layer)}.")
         batch, count = frames.shape[:2]
         flat = frames.reshape(batch * count, *frames.shape[2:])
@@ -144,67 +157,33 @@ class EmbeddedBackbone:
                 tower(pixel_values=normalise(flat[places], self._model.get_input_embeddings().weight))
             return {layer: reader.states[layer][:, 1:] for layer in layers}  # the first is the class token
 
-        cache = self._patches.setdefault(tuple(layers), FrameCache())
+        cache = self._patches.setdefault((*frames.shape[2:4], *layers), FrameCache())
         found = cache.features([frame_key([frame]) for frame in flat], encode)
         return torch.stack([found[layer].unflatten(0, (batch, count)) for layer in layers], dim=1).numpy()
 
-    @torch.inference_mode()
-    def placed_states(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        layer: int,
-        pooling: Pooling,
-        seconds: Sequence[float] | None = None,
-    ) -> PlacedStates:
-        """See :meth:`hiprobe.backbones.base.PlacedBackbone.placed_states`: a segment's tokens stand for all frames.
-
-        So there is one step; states are the mean over the streams, and the motion is that of patches.
-        """
-        check_request(self.info, frames, [layer], pooling)
-        visual, config = self.visual_tokens(frames), self._model.config
-        states, places = self._states(visual, prompt, [layer])
-        tokens = states[layer][:, places].unflatten(1, (config.streams, config.token_grid, config.token_grid))
-        pooled = pool_layers(states, [layer], places, visual.motion, pooling, NAME)[:, 0]
-        moved = self._patches_of(frames)[min(config.motion_blocks)].diff(dim=1).norm(dim=-1)
-        # Before the first frame there is none: what moves in it is what moves from it to the second.
-        moved = torch.cat([moved[:, :1], moved], dim=1) if frames.shape[1] > 1 else None
-        found = tokens.mean(dim=1)[:, None].numpy()
-        return PlacedStates(pooled, found, None if moved is None else moved.numpy())
-
-    @torch.inference_mode()
-    def site_states(
-        self, frames: NDArray[np.uint8], prompt: str, site: Site, seconds: Sequence[float] | None = None
-    ) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.backbones.base.SiteBackbone.site_states`."""
-        check_request(self.info, frames, [1], "visual")
-        if site == "vision":
+    def _read_site(self, frames: NDArray[np.uint8], reading: Reading) -> torch.Tensor:
+        """Read every place of a site beside the decoder's blocks: (B, places, width)."""
+        if reading.site == "vision":
             blocks = range(1, len(self._model.model.vision_tower.encoder.layer) + 1)
-            tokens = torch.from_numpy(self.token_states(frames, prompt, blocks))
-            return torch.stack([mean_and_change(tokens[:, index]) for index in range(len(blocks))], dim=1).numpy()
+            tokens = torch.from_numpy(self._patch_tokens(frames, blocks))
+            return torch.stack([mean_and_change(tokens[:, index]) for index in range(len(blocks))], dim=1)
         visual = self.visual_tokens(frames)
-        if site == "projector":
-            return mean_and_motion(visual.embeddings, visual.motion).numpy()
-        ids = self.prompt_ids(prompt, visual.embeddings.shape[1])
+        if reading.site == "projector":
+            return mean_and_motion(visual.embeddings, visual.motion)
+        ids = self.prompt_ids(reading.wording, visual.embeddings.shape[1])
         language = self._model.model.language_model
         with HeadReader(language.layers) as reader:
             language(inputs_embeds=self._embed(ids, visual), use_cache=False)
-        return by_head(reader.states, language.config.num_attention_heads).numpy()
+        return by_head(reader.states, language.config.num_attention_heads)
 
     @torch.inference_mode()
-    def generate(
-        self,
-        frames: NDArray[np.uint8],
-        prompt: str,
-        max_new_tokens: int,
-        seconds: float | None = None,
-    ) -> str:
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
-        check_request(self.info, frames[None], [1], "visual")
-        return self.say(self.tokens_with_slots(frames[None]), prompt, max_new_tokens)[0]
+        check_segment(self.info, batch)
+        return self.say(self.tokens_with_slots(batch.frames), prompt, max_new_tokens)[0]
 
     @torch.inference_mode()
-    def read(
+    def read_tokens(
         self, visual: VisualTokens, prompt: str, layers: Sequence[int], poolings: Sequence[Pooling]
     ) -> dict[Pooling, NDArray[np.float32]]:
         """Read hidden states of segments whose visual tokens are known already, pooled in several ways at once.
@@ -218,7 +197,7 @@ class EmbeddedBackbone:
         layers : sequence of int
             Decoder blocks, 1..L, ascending.
         poolings : sequence of str
-            See :data:`hiprobe.backbones.base.Pooling`.
+            See :data:`hiprobe.backbones.reading.Pooling`.
 
         Returns
         -------
@@ -230,11 +209,11 @@ class EmbeddedBackbone:
         BackboneError
             If a hidden state is not finite.
         """
-        states, places = self._states(visual, prompt, layers)
+        states, places = self._states(visual, Prompt(prompt), layers)
         return {p: pool_layers(states, layers, places, visual.motion, p, NAME) for p in poolings}
 
     def _states(
-        self, visual: VisualTokens, prompt: str, layers: Sequence[int]
+        self, visual: VisualTokens, prompt: Prompt, layers: Sequence[int]
     ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
         """Return the states (B, N, D) of all tokens at each layer, and which of them, bool (N,), are visual."""
         ids = self.prompt_ids(prompt, visual.embeddings.shape[1])
@@ -256,11 +235,14 @@ class EmbeddedBackbone:
         )
         return [str(self._tokenizer.decode(row, skip_special_tokens=True)).strip() for row in output]
 
-    def prompt_ids(self, prompt: str, tokens: int) -> torch.Tensor:
+    def prompt_ids(self, prompt: Prompt | str, tokens: int) -> torch.Tensor:
         """Return the token ids (N,) of the whole prompt, with so many placeholders for visual tokens."""
-        check_prompt(self._tokenizer, prompt)
-        message = [{"role": "user", "content": f"{IMAGE_TOKEN * tokens}\n{prompt}"}]
-        text = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        words = Prompt.of(prompt)
+        check_prompt(self._tokenizer, words)
+        turns = [{"role": "user", "content": f"{IMAGE_TOKEN * tokens}\n{words.text}"}]
+        if words.system is not None:
+            turns.insert(0, {"role": "system", "content": words.system})
+        text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
         return torch.as_tensor(ids)[0]
 

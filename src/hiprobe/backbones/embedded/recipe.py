@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from importlib import resources
 
-from hiprobe.backbones.base import BackboneInfo, TokenSite
+from hiprobe.backbones.base import BackboneInfo, TokenSource
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION
 
 NAME = "embedded"
@@ -81,5 +81,6 @@ INFO = BackboneInfo(
     pooling="last",
     warnings=(SMALL if TRAINED else UNTRAINED,),
     # Larger than what enters the language model: people are small in the frames of a fixed camera.
-    tokens=TokenSite("vision", layers=(4, 6, 8), width=384, frame_size=(252, 252)),
+    tokens=TokenSource("vision", layers=(4, 6, 8), width=384, frame_size=(252, 252)),
+    places=True,
 )

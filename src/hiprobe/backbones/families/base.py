@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import transformers
+from jinja2 import TemplateError
 from numpy.typing import NDArray
 from packaging.version import Version
 from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from hiprobe.backbones.prompts import chat_template, check_prompt
+from hiprobe.backbones.reading import Prompt
 from hiprobe.errors import BackboneError
 
 
@@ -107,8 +109,11 @@ class Family(ABC):
         """Return how many visual tokens a frame becomes."""
 
     @abstractmethod
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
-        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart."""
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
+        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart.
+
+        The prompt is for :meth:`render`.
+        """
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]] | None:
         """Divide the pixels of a segment into those of each step of time, where each is encoded by itself.
@@ -157,7 +162,7 @@ class Family(ABC):
         """Turn the features of all steps of so many segments into the output that the model would have made of them."""
         return BaseModelOutputWithPooling(pooler_output=features["tokens"])  # type: ignore[arg-type]
 
-    def reading(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Return what decides the hidden states beside configuration and weights, as JSON holds it."""
         return {
             "family": [self.name, self.version],
@@ -166,16 +171,36 @@ class Family(ABC):
             "template": self.template,
         }
 
-    def render(self, parts: Sequence[str], prompt: str) -> str:
-        """Return one user turn by the chat template: ``parts`` are "image" or "video", then the prompt."""
+    def render(self, parts: Sequence[str], prompt: Prompt) -> str:
+        """Return one user turn by the chat template: ``parts`` are "image" or "video", then the prompt.
+
+        A system message goes before it.
+
+        Raises
+        ------
+        UsageError
+            If the prompt holds a control token of the model.
+        BackboneError
+            If the template takes no system message, or cannot be applied.
+        """
         check_prompt(self.tokenizer, prompt)
-        content = [*({"type": part} for part in parts), {"type": "text", "text": prompt}]
-        return self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=self.template,
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        content = [*({"type": part} for part in parts), {"type": "text", "text": prompt.text}]
+        turns = [{"role": "user", "content": content}]
+        if prompt.system is not None:
+            turns.insert(0, {"role": "system", "content": [{"type": "text", "text": prompt.system}]})
+        try:
+            text = self.tokenizer.apply_chat_template(
+                turns, chat_template=self.template, tokenize=False, add_generation_prompt=True
+            )
+        except (TemplateError, TypeError) as error:  # of the latter, templates that take no lists of parts
+            if prompt.system is not None:
+                raise self._no_system(str(error)) from error
+            raise BackboneError(
+                f"{self.name}: the checkpoint's chat template cannot be applied ({error}); fetch it again."
+            ) from error
+        if prompt.system is not None and prompt.system.strip() not in text:
+            raise self._no_system("it does not write it")
+        return text
 
     def tokenize(self, text: str, image_token_id: int, steps: int, **pixels: torch.Tensor) -> Prepared:
         """Tokenize a rendered prompt whose placeholders are expanded, and find the visual tokens in it."""
@@ -183,6 +208,11 @@ class Family(ABC):
         ids = torch.as_tensor(encoded["input_ids"])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **pixels}
         return Prepared(inputs, ids[0] == image_token_id, steps)
+
+    def _no_system(self, reason: str) -> BackboneError:
+        return BackboneError(
+            f"{self.name}: the checkpoint's chat template takes no system message ({reason}); leave it out."
+        )
 
     def _check_packages(self, folder: Path) -> None:
         if Version(transformers.__version__) < Version(self.minimum_transformers):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers import AutoProcessor
 
 from hiprobe.backbones.families.base import Family, Prepared, square
+from hiprobe.backbones.reading import Prompt
 from hiprobe.errors import BackboneError
 
 _SIDE = 448
@@ -36,7 +37,7 @@ class Generic(Family):
         """See :meth:`Family.tokens_per_frame`: not known before a frame has been prepared."""
         return None
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`.
 
         Raises
@@ -45,14 +46,14 @@ class Generic(Family):
             If the model's processor does not take K images in one prompt.
         """
         text = self.render(["image"] * len(frames), prompt)
-        whole: dict[str, Any] = {}
+        uncut: dict[str, Any] = {}
         if hasattr(self._images, "do_image_splitting"):
             # Neither cut into tiles, nor enlarged and shrunk again, which rounds differently from release to release.
             edge = {"longest_edge": self.size()[0]}
-            whole = {"do_image_splitting": False, "size": edge, "max_image_size": edge}
+            uncut = {"do_image_splitting": False, "size": edge, "max_image_size": edge}
         try:
             found = self.processor(
-                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **whole
+                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **uncut
             )
         except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
             raise BackboneError(

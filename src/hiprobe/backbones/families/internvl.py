@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiprobe.backbones.families.base import Family, Prepared, divided, expand, square
+from hiprobe.backbones.reading import Prompt
 
 _IMAGE = "<IMG_CONTEXT>"
 
@@ -25,7 +26,7 @@ class InternVL(Family):
         """See :meth:`Family.tokens_per_frame`: 256 at full size."""
         return self.config.image_seq_length
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`; the interval is not told to this family."""
         pixels = self.processor(images=list(frames), crop_to_patches=False, return_tensors="pt")["pixel_values"]
         tile = f"<img>{_IMAGE * self.config.image_seq_length}</img>"

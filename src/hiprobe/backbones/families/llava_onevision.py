@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiprobe.backbones.families.base import Family, Features, Prepared, divided, expand, square
+from hiprobe.backbones.reading import Prompt
 
 _NEWLINE = 1
 """Tokens after the frames of a video."""
@@ -32,7 +33,7 @@ class LlavaOnevision(Family):
         """See :meth:`Family.tokens_per_frame`: 196 at full size."""
         return math.ceil(self._side() / 2) ** 2
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`; the interval is not told to this family."""
         height, width = self.size()
         # With one place to cut at, the image processor gives the whole frame and then that one crop: the first is it.

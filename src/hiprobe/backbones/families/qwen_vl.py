@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
 from hiprobe.backbones.families.base import Family, Features, Prepared, expand, has_torchvision
+from hiprobe.backbones.reading import Prompt
 
 _SIDE = 448
 """Pixels of a frame's side: the processors would take any size; this gives as many tokens as other families'."""
@@ -37,8 +38,7 @@ class Qwen25VL(Family):
 
     def build_processor(self, folder: Path, **kwargs: Any) -> Any:
         """See :meth:`Family.build_processor`: the whole native processor where it can be built."""
-        whole = self.way == "video"
-        return (AutoProcessor if whole else AutoImageProcessor).from_pretrained(folder, **kwargs)
+        return (AutoProcessor if self.way == "video" else AutoImageProcessor).from_pretrained(folder, **kwargs)
 
     def size(self) -> tuple[int, int]:
         """See :meth:`Family.size`: 448 px, or the most that the processor lets through."""
@@ -53,7 +53,7 @@ class Qwen25VL(Family):
         tokens = (self.size()[0] // self._cell()) ** 2
         return tokens / self.config.vision_config.temporal_patch_size if self.way == "video" else tokens
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`; as video, the interval reaches the model by M-RoPE or as text."""
         return self._video(frames, interval, prompt) if self.way == "video" else self._images(frames, prompt)
 
@@ -79,7 +79,7 @@ class Qwen25VL(Family):
         """See :meth:`Family.encoded`."""
         return BaseModelOutputWithPooling(pooler_output=features["tokens"].unbind())  # type: ignore[arg-type]
 
-    def _video(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def _video(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         count, rate = len(frames), 1 / interval
         metadata = {"total_num_frames": count, "fps": rate, "frames_indices": list(range(count))}
         found = self.processor(
@@ -95,7 +95,7 @@ class Qwen25VL(Family):
         visual = inputs["input_ids"][0] == self.config.video_token_id
         return Prepared(inputs, visual, int(inputs["video_grid_thw"][0, 0]))
 
-    def _images(self, frames: NDArray[np.uint8], prompt: str) -> Prepared:
+    def _images(self, frames: NDArray[np.uint8], prompt: Prompt) -> Prepared:
         seen = self.processor(images=list(frames), do_resize=False, return_tensors="pt")
         grid = torch.as_tensor(seen["image_grid_thw"])
         tokens = int(grid[0].prod()) // self.config.vision_config.spatial_merge_size**2
@@ -122,7 +122,7 @@ class Qwen3VL(Qwen25VL):
     name = "Qwen3-VL"
     model_types = ("qwen3_vl", "qwen3_vl_moe")
 
-    def render(self, parts: Sequence[str], prompt: str) -> str:
+    def render(self, parts: Sequence[str], prompt: Prompt) -> str:
         """See :meth:`Family.render`; without the template's markers around the video, which the pairs' own replace.
 
         The model's first processors did the same; that of transformers 5.23 would leave markers within markers.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers.models.smolvlm import processing_smolvlm as native
 
 from hiprobe.backbones.families.base import Family, Prepared, divided, expand, square
+from hiprobe.backbones.reading import Prompt
 
 _IMAGE, _AROUND, _WHOLE = "<image>", "<fake_token_around_image>", "<global-img>"
 
@@ -30,7 +31,7 @@ class SmolVLM(Family):
         """See :meth:`Family.tokens_per_frame`: 64 (81 in the 2.2B)."""
         return self._tokens()
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`; the wording around frames is the native processor's."""
         from num2words import num2words
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from hiprobe.datasets.labels import NORMAL, Interval, LabelledVideo
 from hiprobe.datasets.manifest import Manifest
 from hiprobe.errors import ManifestError, UsageError
-from hiprobe.video import Video, open_video
+from hiprobe.video import Video, VideoRef
 
 ALL = "all"
 """The split that holds every video of a dataset."""
@@ -142,9 +142,13 @@ class Dataset(ABC):
         """
         return Manifest(Path(root), tuple(self._resolve(item) for item in self.labels(root, split)))
 
+    def ref(self, path: Path) -> VideoRef:
+        """Return a reference to a video of this dataset: folders of frames have its rate."""
+        return VideoRef.of(path, self.fps)
+
     def open(self, path: Path) -> Video:
         """Open a video of this dataset. Raises VideoError."""
-        return open_video(path, self.fps if path.is_dir() else None)
+        return self.ref(path).open()
 
     def parts(self, split: str) -> tuple[str, ...]:
         """Return the splits of ``counts`` that make up ``split``. Raises UsageError for an unknown one."""
@@ -166,7 +170,7 @@ class Dataset(ABC):
                 f"`hiprobe datasets check {self.name}` lists all that is missing."
             )
         intervals = seconds(labels, self.open(labels.path), self.overrun) if labels.ranges else ()
-        return LabelledVideo(labels.path, labels.label, intervals, labels.group)
+        return LabelledVideo(self.ref(labels.path), labels.label, intervals, labels.group)
 
 
 def seconds(labels: FrameLabels, video: Video, overrun: int = 0) -> tuple[Interval, ...]:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from hiprobe.backbones import PlacedStates
+from hiprobe.backbones import Places
 from hiprobe.explain.anomaly_map import AnomalyMap
-from hiprobe.explain.witness import Recalled, Witness, spread
+from hiprobe.explain.keeping import Kept, MapKeeper, along
 from hiprobe.localize import Event
 from hiprobe.video import Segment, Video
 
@@ -37,12 +37,12 @@ def read_anomaly_map(
     segments: Sequence[Segment],
     scores: NDArray[np.float64],
     events: Sequence[Event],
-    witness: Witness,
+    keeper: MapKeeper,
 ) -> AnomalyMap:
     """Return the anomaly maps of a video's events.
 
     Frames are decoded once more, of the segments that an event touches; the backbone runs only on those that the
-    witness has forgotten or never saw. A probe that pools ``last`` needs up to 64 segments more, and at least 3 whose
+    keeper has forgotten or never saw. A probe that pools ``last`` needs up to 64 segments more, and at least 3 whose
     scores differ: a shorter video has no map.
 
     Parameters
@@ -55,7 +55,7 @@ def read_anomaly_map(
         Theirs, before smoothing.
     events : sequence of Event
         Of the video.
-    witness : Witness
+    keeper : MapKeeper
         Of the probe that scored them.
 
     Raises
@@ -67,21 +67,21 @@ def read_anomaly_map(
     """
     touched = [s for s in segments if any(event.start < s.end and s.start < event.end for event in events)]
     direction: NDArray[np.float64] | None = None
-    if witness.is_open and touched:
+    if keeper.is_open and touched:
         order = np.argsort(scores, kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, min(len(order), COMPARED)).round().astype(int))
         chosen = np.sort(order[places])
-        sampled = witness.sample(video, [segments[i] for i in chosen])
-        means = np.array([_mean(witness.recall(item)) for item in sampled])
+        sampled = keeper.sample(video, [segments[i] for i in chosen])
+        means = np.array([_mean(keeper.recall(item)) for item in sampled])
         # A score may be 1 by rounding.
         direction = _moving_with(means, logit(np.clip(scores[chosen], _SURE, 1 - _SURE)))
         touched = [] if direction is None else touched
     times, maps = [], []
-    for item in witness.sample(video, touched):
-        found = witness.recall(item)
-        if isinstance(found, PlacedStates):
+    for item in keeper.sample(video, touched):
+        found = keeper.recall(item)
+        if isinstance(found, Places):
             assert direction is not None
-            found = spread(found, direction)
+            found = along(found, direction)
         times += [part.mean() for part in np.array_split(item.times, len(found))]
         maps.append(found)
     return (
@@ -89,9 +89,9 @@ def read_anomaly_map(
     )
 
 
-def _mean(recalled: Recalled) -> NDArray[np.float64]:
-    assert isinstance(recalled, PlacedStates)
-    return recalled.states.mean(axis=(0, 1, 2, 3), dtype=np.float64)
+def _mean(kept: Kept) -> NDArray[np.float64]:
+    assert isinstance(kept, Places)
+    return kept.states.mean(axis=(0, 1, 2, 3), dtype=np.float64)
 
 
 def _merged(times: NDArray[np.float64], maps: NDArray[np.float32]) -> AnomalyMap:

@@ -1,0 +1,86 @@
+"""The result of a detection: scores, events and explanations of one video, and what made them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hiprobe.backbones import Reading
+from hiprobe.explain import AnomalyMap, Explanation
+from hiprobe.localize import Event, LocalizeSettings
+from hiprobe.probing import CalibrationSegment
+from hiprobe.video import VideoInfo
+
+
+@dataclass(frozen=True)
+class SegmentScore:
+    """One segment, in seconds: its raw score, and the score after smoothing over time."""
+
+    start: float
+    end: float
+    score: float
+    smoothed: float
+
+
+@dataclass(frozen=True)
+class DetectedEvent:
+    """An event, what the backbone said about it where asked for, and the calibration segments that it is like.
+
+    ``similar`` is by the hidden state at the event's peak, nearest first; empty if the probe keeps no segments.
+    """
+
+    event: Event
+    explanation: Explanation | None
+    similar: tuple[CalibrationSegment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a detection: enough to make it again."""
+
+    hiprobe_version: str
+    reading: Reading
+    localize: LocalizeSettings
+    probe_created: str
+    probe_source: str
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds of wall-clock time: until the features were there, counted from the video before; and explaining."""
+
+    features: float
+    explain: float
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The result for one video.
+
+    Attributes
+    ----------
+    video : VideoInfo
+    segments : tuple of SegmentScore
+    threshold : float
+        On smoothed scores; what is strictly over it is an event.
+    events : tuple of DetectedEvent
+        By time.
+    provenance : Provenance
+    timings : Timings
+    warnings : tuple of str
+        What a reader of this result must know.
+    anomaly_map : AnomalyMap, optional
+        Where in the picture the events are, if it was asked for.
+    start : datetime, optional
+        When the video began, if its reference said so.
+    """
+
+    video: VideoInfo
+    segments: tuple[SegmentScore, ...]
+    threshold: float
+    events: tuple[DetectedEvent, ...]
+    provenance: Provenance
+    timings: Timings
+    warnings: tuple[str, ...]
+    anomaly_map: AnomalyMap | None = None
+    start: datetime | None = None

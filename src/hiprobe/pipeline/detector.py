@@ -1,0 +1,202 @@
+"""The detector: a probe and a backbone, ready to use; from a video to scores, events and explanations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+
+from hiprobe.backbones import Backbone
+from hiprobe.errors import FeatureError, UsageError, VideoError
+from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, explain_events, read_anomaly_map
+from hiprobe.features import Failure, Features, Run, extract, extract_each
+from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
+from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
+from hiprobe.probing import CalibrationSegment, Probe, check_backbone
+from hiprobe.version import __version__
+from hiprobe.video import Segment, VideoLike, VideoRef
+
+NO_MAP = (
+    "There is no anomaly map: a probe that pools 'last' needs three segments whose scores differ; take a longer video, "
+    "or a probe that pools 'visual'."
+)
+
+DEFAULT_RUN = Run()
+
+
+class Detector:
+    """Finds the events of videos.
+
+    Parameters
+    ----------
+    probe : Probe
+        Made by ``fit`` or ``fit_normal`` with the same backbone.
+    backbone : Backbone
+        It runs up to the probe's layer only, save for explanations.
+    localize : LocalizeSettings, optional
+        In place of the probe's own.
+    run : Run
+        Where hidden states are kept, and who is told the progress.
+
+    Raises
+    ------
+    ProbeError
+        If the probe is of another backbone.
+
+    Examples
+    --------
+    >>> detector = Detector(load_probe("yard.probe"), load_backbone())      # doctest: +SKIP
+    >>> detector.detect("night.mp4", explain=True).events                   # doctest: +SKIP
+    """
+
+    def __init__(
+        self, probe: Probe, backbone: Backbone, localize: LocalizeSettings | None = None, run: Run = DEFAULT_RUN
+    ) -> None:
+        check_backbone(probe, backbone.info)
+        self.probe, self.backbone = probe, backbone
+        self.localize = localize or probe.localize
+        self._run = run
+
+    def detect(self, video: VideoLike, *, explain: bool = False, anomaly_map: bool = False) -> Detection:
+        """Find the events of one video.
+
+        Parameters
+        ----------
+        video : VideoRef or path
+            A video file, or a folder of images with its frame rate.
+        explain : bool
+            Whether the backbone describes each event.
+        anomaly_map : bool
+            Whether to tell where in the picture each event is. Where hidden states are kept already, the segments of
+            the events are read once more.
+
+        Raises
+        ------
+        VideoError
+            If the video cannot be read, wholly or in part.
+        UsageError
+            If anomaly maps are asked for of a backbone that does not tell places apart.
+        """
+        ref, keeper = VideoRef.of(video), self._keeper(anomaly_map)
+        began = time.perf_counter()
+        features = extract(ref, self.backbone, (keeper or self.probe).extraction, self._run)
+        return self._detection(ref, features, time.perf_counter() - began, explain, keeper)
+
+    def detect_all(
+        self,
+        videos: Sequence[VideoLike],
+        done: Callable[[Detection], None],
+        *,
+        explain: bool = False,
+        anomaly_map: bool = False,
+    ) -> list[Failure]:
+        """Detect on several videos, handing each result to ``done``; one that fails does not stop the others.
+
+        Parameters are those of :meth:`detect`. Returns the failures.
+        """
+        failures, keeper = [], self._keeper(anomaly_map)
+        refs = [VideoRef.of(video) for video in videos]
+        extraction = (keeper or self.probe).extraction
+        with closing(extract_each(refs, self.backbone, extraction, self._run)) as results:
+            began = time.perf_counter()
+            for ref, found in zip(refs, results, strict=True):
+                if isinstance(found, Failure):
+                    failures.append(found)
+                    continue
+                seconds = time.perf_counter() - began
+                try:
+                    result = self._detection(ref, found, seconds, explain, keeper)
+                except (VideoError, FeatureError, UsageError) as error:
+                    failures.append(Failure(ref, error))
+                else:
+                    done(result)
+                began = time.perf_counter()
+        return failures
+
+    def _keeper(self, anomaly_map: bool) -> MapKeeper | None:
+        return MapKeeper(self.backbone, self.probe, self._run) if anomaly_map else None
+
+    def _detection(
+        self, ref: VideoRef, features: Features, seconds: float, explain: bool, keeper: MapKeeper | None
+    ) -> Detection:
+        """Score features that took so many seconds, find the events, and explain them where asked."""
+        began = time.perf_counter()
+        probe, info = self.probe, self.backbone.info
+        segments, threshold, events = score(features, probe, self.localize)
+        explanations: Sequence[Explanation | None] = [None] * len(events)
+        warnings = list(features.video.warnings)
+        maps: AnomalyMap | None = None
+        if keeper is not None:
+            windows = [Segment(i, segment.start, segment.end) for i, segment in enumerate(segments)]
+            raw = np.array([segment.score for segment in segments])
+            maps = read_anomaly_map(ref.open(), windows, raw, events, keeper)
+            if events and not len(maps.times):
+                warnings.append(NO_MAP)
+        if explain:
+            explanations = explain_events(ref.open(), events, self.backbone, probe.reading.sampling, self._run)
+            if events:
+                warnings += info.warnings
+        return Detection(
+            video=features.video,
+            segments=segments,
+            threshold=threshold,
+            events=tuple(
+                DetectedEvent(event, text, _similar(event, features, probe))
+                for event, text in zip(events, explanations, strict=True)
+            ),
+            provenance=Provenance(
+                hiprobe_version=__version__,
+                reading=replace(probe.reading, name=info.name),
+                localize=self.localize,
+                probe_created=probe.card.created,
+                probe_source=probe.card.source,
+            ),
+            timings=Timings(seconds, time.perf_counter() - began),
+            warnings=tuple(warnings),
+            anomaly_map=maps,
+            start=ref.start,
+        )
+
+
+def detect(
+    video: VideoLike,
+    probe: Probe,
+    backbone: Backbone,
+    *,
+    explain: bool = False,
+    anomaly_map: bool = False,
+    localize: LocalizeSettings | None = None,
+    run: Run = DEFAULT_RUN,
+) -> Detection:
+    """Find the events of one video; parameters and errors are those of :class:`Detector` and its ``detect``."""
+    return Detector(probe, backbone, localize, run).detect(video, explain=explain, anomaly_map=anomaly_map)
+
+
+def score(
+    features: Features, probe: Probe, settings: LocalizeSettings
+) -> tuple[tuple[SegmentScore, ...], float, tuple[Event, ...]]:
+    """Turn one video's features into segment scores, the threshold on the smoothed ones, and events."""
+    raw = probe.score(features.at(probe.reading.layer))
+    smoothed = smooth(raw, features.centres, settings.sigma)
+    if settings.threshold == "adaptive":
+        threshold = adaptive_threshold(smoothed, settings.kappa)
+    else:
+        threshold = probe.calibrated_threshold
+    events = find_events(
+        smoothed,
+        features.centres,
+        features.video.duration,
+        threshold,
+        settings.min_duration,
+        settings.merge_gap,
+    )
+    rows = zip(features.starts.tolist(), features.ends.tolist(), raw.tolist(), smoothed.tolist(), strict=True)
+    return tuple(SegmentScore(*row) for row in rows), float(threshold), events
+
+
+def _similar(event: Event, features: Features, probe: Probe) -> tuple[CalibrationSegment, ...]:
+    peak = int(np.abs(features.centres - event.peak_time).argmin())
+    return probe.similar(features.at(probe.reading.layer)[peak])

@@ -1,0 +1,156 @@
+"""What every probe offers, however it scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hiprobe.arrays import FloatArray
+from hiprobe.backbones import BackboneInfo, Reading, States
+from hiprobe.errors import ProbeError
+from hiprobe.features import Extraction
+from hiprobe.localize import LocalizeSettings
+from hiprobe.probing.dlsp import DlspResult
+from hiprobe.probing.similar import CalibrationSegment
+
+if TYPE_CHECKING:
+    from hiprobe.probing.adaptation import AdaptedScorer
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person should know of a probe.
+
+    Attributes
+    ----------
+    finds : str
+        What it finds, in a phrase.
+    source : str
+        Where the labels came from.
+    n_videos, n_segments, n_groups : int
+        What it was fitted on.
+    created : str
+        ISO 8601 time.
+    hiprobe_version : str
+    notes : tuple of str
+        What is worth knowing about the fit, in sentences.
+    """
+
+    finds: str
+    source: str
+    n_videos: int
+    n_segments: int
+    n_groups: int
+    created: str
+    hiprobe_version: str
+    notes: tuple[str, ...]
+
+
+class Probe(Protocol):
+    """What ``fit`` and ``fit_normal`` make, and ``detect`` uses."""
+
+    @property
+    def reading(self) -> Reading:
+        """What the probe reads of a segment: one layer, of one backbone."""
+        ...
+
+    @property
+    def localize(self) -> LocalizeSettings:
+        """How scores become events."""
+        ...
+
+    @property
+    def calibrated_threshold(self) -> float:
+        """The threshold that was fixed when the probe was fitted, on the scale of smoothed scores."""
+        ...
+
+    @property
+    def card(self) -> Card:
+        """What a person should know of the probe."""
+        ...
+
+    @property
+    def extraction(self) -> Extraction:
+        """The reading, and what is kept of it: what :meth:`score` takes."""
+        ...
+
+    @property
+    def dlsp(self) -> DlspResult | None:
+        """Why this layer; None where no saliency was measured."""
+        ...
+
+    @property
+    def scores_tokens(self) -> bool:
+        """Whether the probe scores single tokens, which :meth:`token_scores` then tells."""
+        ...
+
+    @property
+    def adaptable(self) -> bool:
+        """Whether labels can adapt the probe: see :meth:`adapt`."""
+        ...
+
+    def score(self, kept: NDArray[np.floating]) -> FloatArray:
+        """Return the score (n,) of segments by what was kept of them, (n, W); higher is more abnormal.
+
+        Raises
+        ------
+        UsageError
+            If the shape is wrong, or a number is NaN or infinite.
+        """
+        ...
+
+    def token_scores(self, states: States) -> NDArray[np.float32]:
+        """Return how much each token of one segment speaks for an event: (steps, P) or (steps, rows, columns).
+
+        ``states`` are of the reading, with places if it pools visual tokens. Only where :attr:`scores_tokens` is true.
+        """
+        ...
+
+    def similar(self, kept: ArrayLike) -> tuple[CalibrationSegment, ...]:
+        """Return the calibration segments nearest to what was kept of one segment (W,), nearest first; none if none."""
+        ...
+
+    def adapt(
+        self, states: ArrayLike, labels: ArrayLike, groups: ArrayLike, note: str, seed: int = 0
+    ) -> tuple[Probe, AdaptedScorer]:
+        """Return the probe after labels of segments, and what they say of it; see :mod:`hiprobe.probing.adaptation`.
+
+        Raises
+        ------
+        UsageError
+            If the probe is not adaptable.
+        CalibrationError
+            If a class is missing.
+        """
+        ...
+
+    def save(self, path: Path | str) -> None:
+        """Write the probe, atomically.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        ProbeError
+            If a number of the header is NaN or infinite.
+        """
+        ...
+
+
+def check_same(probe: Reading, other: Reading) -> None:
+    """Raise ProbeError, with everything that differs, unless a probe's reading is another one; layers may differ."""
+    differences = probe.differences(other)
+    if differences:
+        raise ProbeError(
+            f"The probe does not fit what is at hand ({'; '.join(differences)}); "
+            "use the backbone and settings of the probe, or fit a new one."
+        )
+
+
+def check_backbone(probe: Probe, info: BackboneInfo) -> None:
+    """Raise ProbeError unless a probe is of the backbone with these facts."""
+    check_same(probe.reading, replace(probe.reading, backbone=info.fingerprint, name=info.name))
