@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from hiprobe.backbones import Batch
 from hiprobe.datasets import Manifest, load_manifest
 from hiprobe.errors import FeatureError, UsageError
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.explain.text import MAX_NEW_TOKENS
-from hiprobe.features import FeatureStore
+from hiprobe.features import FeatureStore, Run
 from hiprobe.studies import run_study
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.prompts import PROMPTS
@@ -35,10 +35,9 @@ class Speaker(FakeBackbone):
         self.said = 0
         self.patience = patience
 
-    def generate(
-        self, frames: NDArray[np.uint8], prompt: str, max_new_tokens: int, seconds: float | None = None
-    ) -> str:
-        assert frames.shape == (8, 12, 16, 3) and max_new_tokens == MAX_NEW_TOKENS and seconds == 2.0
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        frames = batch.frames
+        assert frames.shape == (1, 8, 12, 16, 3) and max_new_tokens == MAX_NEW_TOKENS and batch.seconds == [2.0]
         if self.said == self.patience:
             raise KeyboardInterrupt
         self.said += 1
@@ -99,20 +98,20 @@ def test_a_run_that_was_stopped_goes_on(corpus: Corpus, tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "kept")
     stopped, after, other = Speaker(patience=17), Speaker(), Speaker("e" * 64)
     with pytest.raises(KeyboardInterrupt):
-        texts(corpus, Reader(stopped, store), PROMPTS, QUICK)
-    found = texts(corpus, Reader(after, store), PROMPTS, QUICK)
+        texts(corpus, Reader(stopped, Run(store)), PROMPTS, QUICK)
+    found = texts(corpus, Reader(after, Run(store)), PROMPTS, QUICK)
     every = 8 * (len(PROMPTS) + 1)
     assert after.said == every - 17
-    assert texts(corpus, Reader(after, store), PROMPTS, QUICK) == found and after.said == every - 17
+    assert texts(corpus, Reader(after, Run(store)), PROMPTS, QUICK) == found and after.said == every - 17
     assert texts(corpus, Reader(other), PROMPTS, QUICK) == found  # nowhere to keep anything
     one = next(store.folder.glob("dark0-*.text.json"))
     whole = one.read_text()
     for damage, message in ((whole[:-9], "no whole file"), (json.dumps({"key": {}, "text": "x"}), "something else")):
         one.write_text(damage)
         with pytest.raises(FeatureError, match=message):
-            texts(corpus, Reader(Speaker(), store), PROMPTS, QUICK)
+            texts(corpus, Reader(Speaker(), Run(store)), PROMPTS, QUICK)
     one.write_text(whole)
-    texts(corpus, Reader(other, store), PROMPTS, QUICK)
+    texts(corpus, Reader(other, Run(store)), PROMPTS, QUICK)
     assert other.said == 2 * every  # what another backbone said does not count
 
 
@@ -125,9 +124,8 @@ def test_windows_are_spread_over_groups_and_lie_in_the_middle(corpus: Corpus) ->
         assert Counter((one.video.is_abnormal, one.video.group) for one in drawn) == {
             (abnormal, group): 1 for abnormal in (True, False) for group in "ab"
         }
-    assert (
-        len({tuple(w.video.path for w in draw_windows(uneven, StudySettings(seed=s, texts=2))) for s in range(8)}) > 1
-    )
+    draws = [draw_windows(uneven, StudySettings(seed=seed, texts=2)) for seed in range(8)]
+    assert len({tuple(window.video.path for window in windows) for windows in draws}) > 1
     assert len(draw_windows(corpus, QUICK)) == 8
     first, longer = corpus.videos[1].intervals[0], replace(corpus.videos[1].intervals[0], start=6.5, end=8, label="x")
     two = replace(corpus.videos[1], intervals=(replace(first, end=3.0), longer))

@@ -66,18 +66,11 @@ def event_stills(
 def _row(event: Event, images: Sequence[NDArray[np.uint8]], anomaly_map: AnomalyMap | None) -> tuple[Still, ...]:
     """Return the stills of an event from left to right."""
     start, peak, end = images
-    place = None if anomaly_map is None else anomaly_map.at(event.peak_time)
-    hot = (
-        ()
-        if anomaly_map is None or place is None
-        else (_still("Anomaly map of the peak", blend(peak, place, *anomaly_map.range)),)
-    )
-    return (
-        _still(f"Start {stamp(event.start)}", start),
-        _still(f"Peak {stamp(event.peak_time)}", peak),
-        *hot,
-        _still(f"End {stamp(event.end)}", end),
-    )
+    row = [_still(f"Start {stamp(event.start)}", start), _still(f"Peak {stamp(event.peak_time)}", peak)]
+    found = None if anomaly_map is None else anomaly_map.at(event.peak_time)
+    if anomaly_map is not None and found is not None:
+        row.append(_still("Anomaly map of the peak", blend(peak, found, *anomaly_map.range)))
+    return (*row, _still(f"End {stamp(event.end)}", end))
 
 
 def _size(video: Video) -> tuple[int, int]:

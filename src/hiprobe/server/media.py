@@ -39,7 +39,7 @@ def plays_as(path: Path, info: VideoInfo) -> str | None:
 def anomaly_map_png(anomaly_map: AnomalyMap, time: float, aspect: float) -> bytes:
     """Draw an anomaly map as a PNG to lay over a picture whose width is ``aspect`` times its height.
 
-    It is clear where it is cold, and all over where there is no map near ``time``, in seconds.
+    It is clear where the map is low, and all over where there is no map near ``time``, in seconds.
     """
     size = (_MAP_ROWS, max(1, round(_MAP_ROWS * aspect)))
     found = anomaly_map.at(time)

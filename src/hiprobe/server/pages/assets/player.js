@@ -16,7 +16,7 @@ export default {
         <video ref="video" :src="src" controls playsinline preload="auto" :aria-label="'Video ' + name"
           @timeupdate="follow" @seeked="follow" @play="run" @loadedmetadata="ready"></video>
         <img v-if="map && shown" class="map" :src="map.replace('{time}', time.toFixed(1))" alt="" />
-        <button v-if="map" type="button" class="button warm" :aria-pressed="String(shown)" @click="toggle_map">Anomaly map</button>
+        <button v-if="map" type="button" class="button map-switch" :aria-pressed="String(shown)" @click="toggle_map">Anomaly map</button>
       </div>
       <div ref="timeline" class="timeline" role="slider" tabindex="0" aria-label="Timeline" aria-valuemin="0"
         :aria-valuemax="duration.toFixed(1)" :aria-valuenow="time.toFixed(1)" :aria-valuetext="spoken"
