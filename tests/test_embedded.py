@@ -12,13 +12,14 @@ import pytest
 import torch
 from transformers import InternVLVisionModel
 
-from hiprobe.backbones import cache_folder, load_backbone
+from hiprobe.backbones import Batch, cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
 from hiprobe.backbones.embedded.vision import normalise, vision_config
 from hiprobe.errors import BackboneError, OutputError, UsageError
+from tests.reading import states_of, values_of
 
 
 def test_a_fused_tower_is_the_library_s_own() -> None:
@@ -168,56 +169,59 @@ def test_the_vision_tower_tells_the_same_picture_from_another(real: EmbeddedBack
 @pytest.mark.real
 def test_real_token_states_are_the_patch_tokens_of_the_vision_blocks(real: EmbeddedBackbone) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 2, *real.info.frame_size, 3), dtype=np.uint8)
-    found = real.token_states(frames, "", [4, 10])
+    found = values_of(real, frames, "", [4, 10], "tokens", site="vision", frame_size=real.info.frame_size)
     inner = real._model.model
     with torch.inference_mode():
         blocks = inner.block_features(normalise(frames, real._model.lm_head.weight))
     for index, block in enumerate((4, 10)):
         expected = blocks[block].flatten(2, 3).numpy()
         np.testing.assert_allclose(found[:, index], expected, rtol=1e-3, atol=1e-3)
-    site = real.info.tokens
-    assert site is not None
-    large = np.random.default_rng(1).integers(0, 256, (1, 2, *site.frame_size, 3), dtype=np.uint8)
-    assert real.token_states(large, "", site.layers).shape == (1, len(site.layers), 2, 18 * 18, site.width)
+    source = real.info.tokens
+    assert source is not None
+    large = np.random.default_rng(1).integers(0, 256, (1, 2, *source.frame_size, 3), dtype=np.uint8)
+    every = real.read(Batch(large), real.info.token_reading()).values
+    assert every.shape == (1, len(source.layers), 2, 18 * 18, source.width)
     with pytest.raises(UsageError, match="between 1 and 10"):
-        real.token_states(frames, "", [11])
+        values_of(real, large, "", [11], "tokens", site="vision")
 
 
 @pytest.mark.real
 def test_real_states_by_place_say_where_and_when_something_moves(real: EmbeddedBackbone) -> None:
     frames = np.full((2, 8, *real.info.frame_size, 3), 90, dtype=np.uint8)
     frames[1, 5, 130:160, 10:40] = 250  # in the last row and the first column of 4 x 4 cells
-    placed = real.placed_states(frames, "What?", 3, "last")
-    assert np.array_equal(placed.pooled, real.hidden_states(frames, "What?", [3], "last")[:, 0])
-    mean = real.hidden_states(frames, "What?", [3], "visual")[:, 0]
-    np.testing.assert_allclose(placed.states.mean((1, 2, 3)), mean, rtol=1e-3, atol=1e-4)
-    change = np.abs(placed.states[1] - placed.states[0])[0].sum(-1)
+    found = states_of(real, frames, "What?", [3], "last", places=True)
+    places = found.places
+    assert places is not None and np.array_equal(found.values, values_of(real, frames, "What?", [3], "last"))
+    mean = values_of(real, frames, "What?", [3], "visual")[:, 0]
+    np.testing.assert_allclose(places.states.mean((1, 2, 3)), mean, rtol=1e-3, atol=1e-4)
+    change = np.abs(places.states[1] - places.states[0])[0].sum(-1)
     assert np.unravel_index(change.argmax(), change.shape) == (3, 0)
-    assert placed.motion is not None and placed.motion.shape == (2, 8, 12, 12)
-    frame, row, column = np.unravel_index(placed.motion[1].argmax(), (8, 12, 12))
+    assert places.motion is not None and places.motion.shape == (2, 8, 12, 12)
+    frame, row, column = np.unravel_index(places.motion[1].argmax(), (8, 12, 12))
     assert frame in (5, 6) and 9 <= row < 12 and column < 3
-    assert real.placed_states(frames[:, :1], "What?", 3, "last").motion is None
+    alone = states_of(real, frames[:, :1], "What?", [3], "last", places=True).places
+    assert alone is not None and alone.motion is None
 
 
 @pytest.mark.real
 @torch.inference_mode()
 def test_real_sites_are_what_the_model_computes_there(real: EmbeddedBackbone) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 4, *real.info.frame_size, 3), dtype=np.uint8)
-    vision = real.site_states(frames, "What?", "vision")
-    tokens = real.token_states(frames, "What?", [10])[:, 0]
+    vision = values_of(real, frames, "What?", (), "pair", site="vision")
+    tokens = values_of(real, frames, "", [10], "tokens", site="vision", frame_size=real.info.frame_size)[:, 0]
     assert vision.shape == (2, 10, 2 * 384)
     np.testing.assert_allclose(vision[:, 9, :384], tokens.mean((1, 2)), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(vision[:, 9, 384:], tokens.std(1).mean(1), rtol=1e-3, atol=1e-3)
-    projector = real.site_states(frames, "What?", "projector")
+    projector = values_of(real, frames, "What?", (), "pair", site="projector")
     embeddings = real.visual_tokens(frames).embeddings
     np.testing.assert_allclose(projector[:, 0, :576], embeddings.mean(1).numpy(), rtol=1e-3, atol=1e-4)
-    heads = real.site_states(frames, "What?", "heads")
+    heads = values_of(real, frames, "What?", (), "last", site="heads")
     assert heads.shape == (2, 30 * 9, 64)
     # Mixed by the output projection, they are what attention adds in the last block.
     said = []
     attention = real._model.model.language_model.layers[29].self_attn
     handle = attention.register_forward_hook(lambda _module, _inputs, out: said.append(out[0][:, -1]))
-    real.hidden_states(frames, "What?", [30], "last")
+    values_of(real, frames, "What?", [30], "last")
     handle.remove()
     mixed = attention.o_proj(torch.from_numpy(heads[:, -9:]).flatten(1))
     torch.testing.assert_close(mixed, said[0], rtol=1e-3, atol=1e-3)
@@ -228,9 +232,9 @@ def test_real_hidden_states_have_the_promised_shape_and_do_not_depend_on_the_bat
     real: EmbeddedBackbone,
 ) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 8, *real.info.frame_size, 3), dtype=np.uint8)
-    both = real.hidden_states(frames, "Is anything unusual?", [1, 15, 30], "motion")
+    both = values_of(real, frames, "Is anything unusual?", [1, 15, 30], "motion")
     assert both.shape == (2, 3, 576) and both.dtype == np.float32
-    alone = real.hidden_states(frames[1:], "Is anything unusual?", [1, 15, 30], "motion")
+    alone = values_of(real, frames[1:], "Is anything unusual?", [1, 15, 30], "motion")
     np.testing.assert_allclose(both[1:], alone, rtol=1e-3, atol=1e-3)
 
 
@@ -241,12 +245,12 @@ def test_overlapping_segments_give_the_same_states_for_half_the_frames(
     frames = np.random.default_rng(1).integers(0, 256, (16, *real.info.frame_size, 3), dtype=np.uint8)
     segments = np.stack([frames[start : start + 8] for start in (0, 4, 8)])
     before = real.frames.encoded
-    shared = np.concatenate([real.hidden_states(segments[i : i + 1], "What?", [8, 20], "motion") for i in range(3)])
+    shared = np.concatenate([values_of(real, segments[i : i + 1], "What?", [8, 20], "motion") for i in range(3)])
     assert real.frames.encoded - before == 16
     alone = []
     for segment in segments:
         real.frames.clear()
-        alone.append(real.hidden_states(segment[None], "What?", [8, 20], "motion"))
+        alone.append(values_of(real, segment[None], "What?", [8, 20], "motion"))
     assert real.frames.encoded - before == 16 + 24
     np.testing.assert_allclose(shared, np.concatenate(alone), rtol=1e-3, atol=1e-3)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import hiprobe.backbones.families
-from hiprobe.backbones import LoadOptions
+from hiprobe.backbones import Batch, LoadOptions, Prompt
 from hiprobe.backbones.base import FRAME_INTERVAL
 from hiprobe.backbones.catalogue import SUGGESTED
 from hiprobe.backbones.checking import check_checkpoint
@@ -21,13 +21,15 @@ from hiprobe.backbones.families.base import expand, has_torchvision
 from hiprobe.backbones.families.generic import Generic
 from hiprobe.backbones.families.internvl import InternVL
 from hiprobe.backbones.hooks import HeadReader
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.loading import load_config
+from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.backbones.preparing import Preparer, Raw
 from hiprobe.backbones.sites import vision_blocks
 from hiprobe.errors import BackboneError
 from tests.families.configs import FULL, full_config
 from tests.families.toys import TOYS, write_full_files, write_toy
+from tests.reading import states_of, values_of
 
 PROMPT = "what happens"
 FRAMES = 4
@@ -70,21 +72,21 @@ def test_every_check_of_the_self_test_passes(name: str, folders: dict[str, Path]
 @torch.inference_mode()
 def test_hooks_equal_output_hidden_states(backbone: HuggingFaceBackbone) -> None:
     frames = pictures(backbone, 1)
-    inputs = backbone.family.prepare(frames[0], FRAME_INTERVAL, PROMPT).inputs
+    inputs = backbone.family.prepare(frames[0], FRAME_INTERVAL, Prompt(PROMPT)).inputs
     output = backbone.model(**inputs, output_hidden_states=True, use_cache=False)
     layers = range(1, backbone.info.layers)
-    states = backbone.read(backbone.prepare(frames, PROMPT), layers, "last")[0]
+    states = backbone.read_prepared(backbone.prepare(frames, PROMPT), layers, "last")[0]
     for layer in layers:
         assert np.array_equal(states[layer - 1], output.hidden_states[layer][0, -1].numpy()), layer
 
 
 def test_the_mean_of_token_states_is_the_visual_pooling(backbone: HuggingFaceBackbone) -> None:
     frames = pictures(backbone)
-    layers = range(1, backbone.info.layers + 1)
-    tokens = backbone.token_states(frames, "What happens?", layers)
+    layers = backbone.info.every_layer
+    tokens = values_of(backbone, frames, "What happens?", layers, "tokens")
     assert backbone.info.tokens is not None and tokens.shape[-1] == backbone.info.tokens.width
     assert set(backbone.info.tokens.layers) <= set(layers)
-    visual = backbone.hidden_states(frames, "What happens?", layers, "visual")
+    visual = values_of(backbone, frames, "What happens?", layers, "visual")
     np.testing.assert_allclose(tokens.mean((2, 3)), visual, rtol=1e-4, atol=1e-5)
 
 
@@ -92,17 +94,20 @@ def test_visual_tokens_lie_where_their_place_says(backbone: HuggingFaceBackbone)
     """What changes in one corner of the third frame changes most the token that is said to be there."""
     before = pictures(backbone, batch=1)
     height, width = backbone.info.frame_size
-    placed = backbone.placed_states(before, PROMPT, 1, "visual")
-    steps, rows, columns = placed.states.shape[1:4]
-    assert np.array_equal(placed.pooled, backbone.hidden_states(before, PROMPT, [1], "visual")[:, 0])
+    found = states_of(backbone, before, PROMPT, [1], "visual", places=True)
+    assert np.array_equal(found.values, values_of(backbone, before, PROMPT, [1], "visual"))
+    assert found.places is not None and found.places.motion is None
+    steps, rows, columns = found.places.states.shape[1:4]
     for row, column in ((0, columns - 1), (rows - 1, 0)):
         after = before.copy()
         top, left = row * height // rows, column * width // columns
         after[0, 2, top : top + height // rows, left : left + width // columns] = 255
-        change = np.abs(backbone.placed_states(after, PROMPT, 1, "visual").states - placed.states)[0].sum(-1)
+        changed = states_of(backbone, after, PROMPT, [1], "visual", places=True).places
+        assert changed is not None
+        change = np.abs(changed.states - found.places.states)[0].sum(-1)
         # Tokens are told apart by their embeddings; later ones see this one, but little of it.
-        found = np.unravel_index(change.argmax(), change.shape)
-        assert found == (2 * steps // FRAMES, row, column)
+        place = np.unravel_index(change.argmax(), change.shape)
+        assert place == (2 * steps // FRAMES, row, column)
 
 
 def test_a_cut_model_equals_the_whole(name: str, backbone: HuggingFaceBackbone, folders: dict[str, Path]) -> None:
@@ -111,15 +116,15 @@ def test_a_cut_model_equals_the_whole(name: str, backbone: HuggingFaceBackbone, 
         cut = load_checkpoint(str(folders[name]), LoadOptions(dtype="float32"), depth)
         assert len(cut.model.get_decoder().layers) == depth and not hasattr(cut.model, "lm_head")
         assert cut.info.fingerprint == backbone.info.fingerprint
-        expected = backbone.hidden_states(frames, PROMPT, [depth], "visual")
-        assert np.array_equal(cut.hidden_states(frames, PROMPT, [depth], "visual"), expected)
+        expected = values_of(backbone, frames, PROMPT, [depth], "visual")
+        assert np.array_equal(values_of(cut, frames, PROMPT, [depth], "visual"), expected)
 
 
 def test_a_cut_model_in_bfloat16_stays_within_a_hundredth(name: str, folders: dict[str, Path]) -> None:
     """The same arithmetic in the same type: only what a kernel rounds otherwise may differ."""
     whole, cut = (load_checkpoint(str(folders[name]), LoadOptions(dtype="bfloat16"), depth) for depth in (None, 2))
     frames = pictures(whole)
-    expected, found = (b.hidden_states(frames, PROMPT, [2], "visual") for b in (whole, cut))
+    expected, found = (values_of(b, frames, PROMPT, [2], "visual") for b in (whole, cut))
     assert np.abs(found - expected).max() <= 0.01 * np.abs(expected).max()
 
 
@@ -138,7 +143,7 @@ def test_changing_a_frame_changes_exactly_its_tokens(backbone: HuggingFaceBackbo
         assert moved.nonzero()[:, 0].tolist() == places[frame * steps // FRAMES].tolist()
     # Nor do hidden states before the frame's tokens change, at any layer: the language model looks back only. (Gemma 3
     # lets the tokens of one image see each other.)
-    layers = range(1, backbone.info.layers + 1)
+    layers = backbone.info.every_layer
     last = frames.copy()
     last[0, -1] = 255 - last[0, -1]
     states = [backbone._run(item, layers)[0] for item in (prepared, backbone.prepare(last, PROMPT))]
@@ -148,12 +153,12 @@ def test_changing_a_frame_changes_exactly_its_tokens(backbone: HuggingFaceBackbo
 
 
 def test_a_batch_equals_its_singles_and_nothing_is_padded(backbone: HuggingFaceBackbone) -> None:
-    frames, layers = pictures(backbone, 3), range(1, backbone.info.layers + 1)
+    frames, layers = pictures(backbone, 3), backbone.info.every_layer
     for item in backbone.prepare(frames, PROMPT):
         assert (item.inputs["attention_mask"] == 1).all()
     for pooling in ("last", "visual", "motion"):
-        together = backbone.hidden_states(frames, PROMPT, layers, pooling)
-        alone = [backbone.hidden_states(frames[i : i + 1], PROMPT, layers, pooling) for i in range(3)]
+        together = values_of(backbone, frames, PROMPT, layers, pooling)
+        alone = [values_of(backbone, frames[i : i + 1], PROMPT, layers, pooling) for i in range(3)]
         np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-4)
         assert np.abs(together[0] - together[1]).max() > 1e-3
 
@@ -174,16 +179,16 @@ def test_overlapping_segments_encode_common_frames_once_and_states_are_the_same(
     (video,) = pictures(backbone, 1, 8)
     # Two frames on: where frames are joined in pairs, the pairs are the same.
     frames = np.stack([video[start : start + FRAMES] for start in (0, 2, 4)])
-    layers = range(1, backbone.info.layers + 1)
+    layers = backbone.info.every_layer
     before = backbone.frames.encoded
-    batch = backbone.hidden_states(frames[:2], PROMPT, layers, "visual")
-    found = np.concatenate([batch, backbone.hidden_states(frames[2:], PROMPT, layers, "visual")])
+    batch = values_of(backbone, frames[:2], PROMPT, layers, "visual")
+    found = np.concatenate([batch, values_of(backbone, frames[2:], PROMPT, layers, "visual")])
     steps = sum(item.steps for item in backbone.prepare(frames, PROMPT))
     cached = not isinstance(backbone.family, Generic)
     assert backbone.frames.encoded - before == (steps * 8 // 12 if cached else 0)
     monkeypatch.setattr(backbone, "_prepare", backbone.family.prepare)
     monkeypatch.setattr(backbone.family, "units", lambda prepared: None)
-    alone = [backbone.hidden_states(frames[i : i + 1], PROMPT, layers, "visual") for i in range(3)]
+    alone = [values_of(backbone, frames[i : i + 1], PROMPT, layers, "visual") for i in range(3)]
     np.testing.assert_allclose(found, np.concatenate(alone), atol=1e-4)
 
 
@@ -194,20 +199,20 @@ def test_segments_of_different_lengths_in_tokens_are_read_one_by_one(
     prepare = backbone._prepare
     longer = iter(["a few words more than", ""])
 
-    def uneven(segment: np.ndarray, interval: float, prompt: str) -> Prepared:
-        return prepare(segment, interval, f"{next(longer)}{prompt}")
+    def uneven(segment: np.ndarray, interval: float, prompt: Prompt) -> Prepared:
+        return prepare(segment, interval, Prompt(next(longer) + prompt.text))
 
     monkeypatch.setattr(backbone, "_prepare", uneven)
-    found = backbone.hidden_states(frames, PROMPT, [2], "last")
+    found = values_of(backbone, frames, PROMPT, [2], "last")
     monkeypatch.undo()
-    expected = backbone.hidden_states(frames[1:], PROMPT, [2], "last")
+    expected = values_of(backbone, frames[1:], PROMPT, [2], "last")
     np.testing.assert_allclose(found[1:], expected, atol=1e-5)
-    assert np.abs(found[0] - backbone.hidden_states(frames[:1], PROMPT, [2], "last")).max() > 1e-4
+    assert np.abs(found[0] - values_of(backbone, frames[:1], PROMPT, [2], "last")).max() > 1e-4
 
 
 def test_generation_runs_and_is_deterministic(backbone: HuggingFaceBackbone) -> None:
-    frames = pictures(backbone, 1)[0]
-    assert backbone.generate(frames, PROMPT, 3) == backbone.generate(frames, PROMPT, 3)
+    batch = Batch(pictures(backbone, 1))
+    assert backbone.generate(batch, PROMPT, 3) == backbone.generate(batch, PROMPT, 3)
 
 
 def test_tokens_per_frame_are_what_the_family_says(backbone: HuggingFaceBackbone) -> None:
@@ -218,7 +223,7 @@ def test_tokens_per_frame_are_what_the_family_says(backbone: HuggingFaceBackbone
 
 def test_an_odd_number_of_frames_and_a_single_one_work(backbone: HuggingFaceBackbone) -> None:
     for count in (1, 3):
-        states = backbone.hidden_states(pictures(backbone, 1, count), PROMPT, [2], "motion")
+        states = values_of(backbone, pictures(backbone, 1, count), PROMPT, [2], "motion")
         assert np.isfinite(states).all()
 
 
@@ -298,7 +303,7 @@ def test_a_segment_at_full_size_has_as_many_visual_tokens_as_the_list_says(sugge
     family = find_family(config.model_type)(tmp_path, config)
     assert family.size() == (suggested.frame_size, suggested.frame_size)
     frames = np.zeros((8, *family.size(), 3), dtype=np.uint8)
-    prepared = Preparer(family)(frames, 0.25, PROMPT)
+    prepared = Preparer(family)(frames, 0.25, Prompt(PROMPT))
     assert isinstance(prepared, Raw) == (not isinstance(family, Generic))  # pixels are made on the device
     tokens = int(prepared.visual.sum())
     # Qwen's frames are joined in pairs only as video.
@@ -360,28 +365,28 @@ def test_sites_are_what_the_model_computes_there(backbone: HuggingFaceBackbone) 
     item = backbone.prepare(frames[:1], PROMPT)[0]
     output = backbone.model(**backbone._inputs([item]), output_hidden_states=True, use_cache=False)
     # Heads: mixed by the output projection they are what attention adds in the first block.
-    heads = backbone.site_states(frames, PROMPT, "heads")
+    heads = values_of(backbone, frames, PROMPT, (), "last", site="heads")
     block = backbone.model.get_decoder().layers[0]
     count = backbone.model.config.get_text_config(decoder=True).num_attention_heads
     assert heads.shape[:2] == (2, backbone.info.layers * count)
     said = []
     handle = block.self_attn.register_forward_hook(lambda _module, _inputs, out: said.append(out[0]))
-    backbone.read([item], [1], "last")
+    backbone.read_prepared([item], [1], "last")
     handle.remove()
     mixed = block.self_attn.o_proj(torch.from_numpy(heads[0, :count]).flatten())
     torch.testing.assert_close(mixed, said[0][0, -1], rtol=1e-4, atol=1e-5)
     # The projector: the pooling of layer 0, so to say.
-    projector = backbone.site_states(frames, PROMPT, "projector")
+    projector = values_of(backbone, frames, PROMPT, (), "pair", site="projector")
     expected = output.hidden_states[0][0, item.visual].mean(dim=0)
     torch.testing.assert_close(torch.from_numpy(projector[0, 0, : backbone.info.width]), expected, rtol=1e-4, atol=1e-5)
-    vision = backbone.site_states(frames, PROMPT, "vision")
+    vision = values_of(backbone, frames, PROMPT, (), "pair", site="vision")
     assert vision.shape[:2] == (2, len(vision_blocks(backbone.model))) and np.isfinite(vision).all()
 
 
 def test_what_stands_still_does_not_change_in_the_vision_tower(backbone: HuggingFaceBackbone) -> None:
     still = pictures(backbone, 1, 1).repeat(FRAMES, axis=1)
-    change = np.split(backbone.site_states(still, PROMPT, "vision"), 2, axis=2)[1]
-    moved = np.split(backbone.site_states(pictures(backbone, 1), PROMPT, "vision"), 2, axis=2)[1]
+    change = np.split(values_of(backbone, still, PROMPT, (), "pair", site="vision"), 2, axis=2)[1]
+    moved = np.split(values_of(backbone, pictures(backbone, 1), PROMPT, (), "pair", site="vision"), 2, axis=2)[1]
     assert change.max() < 1e-4 < moved.min(axis=2).max()
 
 
