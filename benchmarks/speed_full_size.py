@@ -60,7 +60,7 @@ def naive(backbone: HuggingFaceBackbone, segments: np.ndarray, layer: int) -> np
     states = []
     for frames in segments:
         output = backbone.model.generate(
-            **backbone._inputs([backbone.family.prepare(frames, FRAME_INTERVAL, Prompt(PROMPT))]),
+            **backbone.inputs([backbone.family.prepare(frames, FRAME_INTERVAL, Prompt(PROMPT))]),
             max_new_tokens=1,
             do_sample=False,
             output_hidden_states=True,

