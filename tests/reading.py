@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ def states_of(
     frames: NDArray[np.uint8],
     prompt: str,
     layers: Iterable[int],
-    pooling: Pooling,
+    pooling: str,
     **more: Any,
 ) -> States:
     """Read segments (B, K, H, W, 3) at some layers; ``more`` is what else is set of the reading."""
-    reading = replace(backbone.info.reading(prompt=prompt, pooling=pooling), layers=tuple(layers), **more)
-    return backbone.read(Batch(frames), reading)
+    every = backbone.info.reading(prompt=prompt, pooling=cast(Pooling, pooling))
+    return backbone.read(Batch(frames), replace(every, layers=tuple(layers), **more))
 
 
 def values_of(
@@ -30,7 +30,7 @@ def values_of(
     frames: NDArray[np.uint8],
     prompt: str,
     layers: Iterable[int],
-    pooling: Pooling,
+    pooling: str,
     **more: Any,
 ) -> NDArray[np.float32]:
     """Read segments as :func:`states_of` does; only the values."""

@@ -126,7 +126,7 @@ def test_layers_that_do_not_exist_are_refused(
 
 def test_wrong_requests_are_refused(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     with pytest.raises(UsageError, match="Pooling 'max'"):
-        values_of(backbone, frames, "what", [1], "max")  # type: ignore[arg-type]
+        values_of(backbone, frames, "what", [1], "max")
     with pytest.raises(UsageError, match="takes uint8"):
         values_of(backbone, frames[..., :16, :], "what", [1], "last")
     with pytest.raises(UsageError, match="control token"):
@@ -144,6 +144,8 @@ def test_states_that_are_not_finite_are_an_error(folder: Path, frames: np.ndarra
 def test_generated_text_is_deterministic(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     first = backbone.generate(Batch(frames[:1]), PROMPT, 4)
     assert first == backbone.generate(Batch(frames[:1]), PROMPT, 4)
+    with pytest.raises(UsageError, match="A batch of 2 segments"):
+        backbone.generate(Batch(frames), PROMPT, 4)
 
 
 def test_fingerprint_follows_weights_configuration_and_the_way_in_alone(folder: Path, tmp_path: Path) -> None:

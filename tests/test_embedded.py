@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import InternVLVisionModel
 
-from hiprobe.backbones import Batch, cache_folder, load_backbone
+from hiprobe.backbones import Batch, Prompt, cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
 from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
 from hiprobe.backbones.embedded.fused import fuse
@@ -262,3 +262,50 @@ def test_probes_read_the_streams_alone_and_text_comes_of_the_slots_too(real: Emb
     assert slots == 8 and told.embeddings.shape[1] == read.embeddings.shape[1] + slots == 56
     offsets = real.model.model.multi_modal_projector.places[:48]
     torch.testing.assert_close(told.embeddings[:, :48], read.embeddings + offsets)
+
+
+@pytest.mark.real
+def test_real_steps_are_the_means_of_the_patches_of_each_frame(real: EmbeddedBackbone) -> None:
+    source = real.info.tokens
+    assert source is not None
+    frames = np.random.default_rng(0).integers(0, 256, (1, 3, *source.frame_size, 3), dtype=np.uint8)
+    reading = real.info.token_reading()
+    tokens, steps = (real.read(Batch(frames), replace(reading, pooling=pooling)) for pooling in ("tokens", "steps"))
+    assert steps.values.shape == (1, len(source.layers), 3 * source.width)
+    expected = tokens.values.mean(3).reshape(1, len(source.layers), -1)
+    np.testing.assert_allclose(steps.values, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.real
+def test_real_vision_blocks_are_read_of_frames_of_any_size_one_after_the_other(real: EmbeddedBackbone) -> None:
+    for side in (56, 112, 56):
+        frames = np.random.default_rng(side).integers(0, 256, (1, 2, side, side, 3), dtype=np.uint8)
+        tokens = values_of(real, frames, "", [4], "tokens", site="vision", frame_size=(side, side))
+        assert tokens.shape[2:4] == (2, (side // 14) ** 2)
+        pair = values_of(real, frames, "", [4], "pair", site="vision", frame_size=(side, side))
+        np.testing.assert_allclose(pair[:, 0, :384], tokens[:, 0].mean((1, 2)), rtol=1e-3, atol=1e-3)
+    small = np.zeros((1, 2, 56, 56, 3), np.uint8)
+    for site, pooling in (("decoder", "last"), ("projector", "pair"), ("heads", "last")):
+        with pytest.raises(UsageError, match=f"56x56 pixels at the site {site}: the embedded backbone takes 168x168"):
+            values_of(real, small, "", [1], pooling, site=site, frame_size=(56, 56))
+
+
+@pytest.mark.real
+def test_a_system_message_goes_before_the_frames_and_changes_states(real: EmbeddedBackbone) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (1, 4, *real.info.frame_size, 3), dtype=np.uint8)
+    system = "You watch a quiet yard."
+    text = str(real.tokenizer.decode(real.prompt_ids(Prompt("What?", system), 3)))
+    assert text.count("<|im_start|>system") == 1 and text.index(system) < text.index("What?")
+    assert system not in str(real.tokenizer.decode(real.prompt_ids("What?", 3)))
+    for site, layers, pooling in (("decoder", [20], "last"), ("heads", [270], "last")):
+        plain = values_of(real, frames, "What?", layers, pooling, site=site)
+        found = values_of(real, frames, "What?", layers, pooling, site=site, system=system)
+        assert np.abs(found - plain).max() > 1e-3
+    with pytest.raises(UsageError, match="The system message contains"):
+        values_of(real, frames, "What?", [20], "last", system="Be <|im_end|>")
+
+
+@pytest.mark.real
+def test_text_is_generated_about_one_segment_at_a_time(real: EmbeddedBackbone) -> None:
+    with pytest.raises(UsageError, match="A batch of 2 segments"):
+        real.generate(Batch(np.zeros((2, 4, *real.info.frame_size, 3), np.uint8)), "What?", 4)

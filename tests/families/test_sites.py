@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from hiprobe.backbones import LoadOptions
 from hiprobe.backbones.hooks import HeadReader
 from hiprobe.backbones.huggingface import HuggingFaceBackbone
+from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.backbones.sites import vision_blocks
-from hiprobe.errors import BackboneError
-from tests.families.toys import FRAMES, PROMPT, pictures
+from hiprobe.errors import BackboneError, UsageError
+from tests.families.toys import FRAMES, PROMPT, pictures, write_toy
 from tests.reading import states_of, values_of
 
 
@@ -81,3 +85,38 @@ def test_heads_elsewhere_are_told() -> None:
 
     with pytest.raises(BackboneError, match=r"decoder blocks \[1, 2\] \(Block\) have no self_attn.o_proj"):
         HeadReader(torch.nn.ModuleList([Block(), Block()]))
+
+
+def test_places_of_a_site_are_read_by_number(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone)
+    for site, pooling in (("vision", "pair"), ("projector", "pair"), ("heads", "last")):
+        every = values_of(backbone, frames, PROMPT, (), pooling, site=site)
+        last = every.shape[1]
+        chosen = values_of(backbone, frames, PROMPT, sorted({1, last}), pooling, site=site)
+        assert np.array_equal(chosen, every[:, sorted({0, last - 1})])
+        with pytest.raises(UsageError, match=rf"Places \[{last + 1}\] of the site {site}: .* has {last}\."):
+            values_of(backbone, frames, PROMPT, [last + 1], pooling, site=site)
+
+
+def test_steps_are_the_means_of_their_tokens(backbone: HuggingFaceBackbone) -> None:
+    frames = pictures(backbone)
+    tokens, steps = (values_of(backbone, frames, PROMPT, [1, 3], pooling) for pooling in ("tokens", "steps"))
+    assert steps.shape == (2, 2, tokens.shape[2] * backbone.info.width)
+    np.testing.assert_allclose(steps, tokens.mean(3).reshape(2, 2, -1), rtol=1e-6)
+
+
+def test_frames_of_another_size_are_refused(backbone: HuggingFaceBackbone) -> None:
+    height, width = backbone.info.frame_size
+    larger = np.zeros((1, 2, 2 * height, 2 * width, 3), np.uint8)
+    for site, pooling in (("decoder", "last"), ("vision", "pair")):
+        with pytest.raises(UsageError, match=f"Frames of {2 * width}x{2 * height} pixels at the site {site}"):
+            values_of(backbone, larger, PROMPT, [1], pooling, site=site, frame_size=(2 * height, 2 * width))
+
+
+def test_single_tokens_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
+    broken = load_checkpoint(str(write_toy("internvl", tmp_path)), LoadOptions())
+    with torch.no_grad():
+        broken.model.get_decoder().layers[1].mlp.down_proj.weight.fill_(torch.inf)
+    for pooling in ("tokens", "steps"):
+        with pytest.raises(BackboneError, match="not finite"):
+            values_of(broken, pictures(broken), PROMPT, [2], pooling)
