@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiprobe.backbones import LoadOptions
+from hiprobe.backbones import LoadOptions, Prompt
 from hiprobe.backbones.families import find_family
 from hiprobe.backbones.loading import load_config
 from hiprobe.backbones.preparing import Preparer, Raw, Steps
 from tests.families.configs import FULL
 from tests.families.toys import write_full_files
 
-PROMPT, FRAMES, ROUNDS = "What happens in this video?", 8, 7
+PROMPT, FRAMES, ROUNDS = Prompt("What happens in this video?"), 8, 7
 CHECKPOINTS = ("OpenGVLab/InternVL3-8B-hf", "Qwen/Qwen2.5-VL-7B-Instruct")
 
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,8 @@ from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED, draw, measu
 from benchmarks.layer_curve import measure_layer_curve
 from benchmarks.real_footage import read_videos
 from benchmarks.zero_shot_text import measure_zero_shot
-from hiprobe.backbones import Backbone, load_backbone
+from hiprobe.backbones import Backbone, Batch, load_backbone
 from hiprobe.files import write_text
-from hiprobe.pipeline import DEFAULT_PROMPT
 
 PER_CLASS, ROUNDS = 300, 15
 
@@ -41,13 +41,14 @@ def measure_cost(backbone: Backbone) -> dict[str, float]:
     """Seconds per segment of 8 frames, all layers and up to layer 10, and the peak memory of the process."""
     random = np.random.default_rng(0)
     numbers = {}
-    for name, layers in (("all layers", range(1, backbone.info.layers + 1)), ("up to layer 10", [10])):
+    every = backbone.info.reading(pooling="last")
+    for name, reading in (("all layers", every), ("up to layer 10", replace(every, layers=(10,)))):
         taken = []
         for _ in range(ROUNDS + 1):
             # New pictures each time: frames that are known already are not encoded again.
             frames = random.integers(0, 256, (1, 8, *backbone.info.frame_size, 3), dtype=np.uint8)
             began = time.perf_counter()
-            backbone.hidden_states(frames, DEFAULT_PROMPT, layers, "last")
+            backbone.read(Batch(frames), reading)
             taken.append(time.perf_counter() - began)
         taken = taken[1:]  # the first warms up
         numbers[f"seconds per segment, {name}"] = float(np.median(taken))

@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.full_size import full_size_folder
-from hiprobe.backbones import LoadOptions
+from hiprobe.backbones import Batch, LoadOptions, Prompt, Reading
 from hiprobe.backbones.base import FRAME_INTERVAL
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, decoder_blocks, load_checkpoint
+from hiprobe.backbones.huggingface import HuggingFaceBackbone, decoder_blocks
+from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.backbones.sites import vision_blocks
 from hiprobe.features.batching import largest_batch
 from hiprobe.files import write_text
@@ -48,13 +49,18 @@ class Load:
     """Side of the square matrices whose product tells what the machine can do."""
 
 
+def last(backbone: HuggingFaceBackbone, layer: int) -> Reading:
+    """The last prompt token's state at one layer."""
+    return replace(backbone.info.reading(prompt=PROMPT, pooling="last"), layers=(layer,))
+
+
 @torch.inference_mode()
 def naive(backbone: HuggingFaceBackbone, segments: np.ndarray, layer: int) -> np.ndarray:
     """One segment at a time through the whole model, all layers by the library's own output, one token; (n, D)."""
     states = []
     for frames in segments:
         output = backbone.model.generate(
-            **backbone._inputs([backbone.family.prepare(frames, FRAME_INTERVAL, PROMPT)]),
+            **backbone.inputs([backbone.family.prepare(frames, FRAME_INTERVAL, Prompt(PROMPT))]),
             max_new_tokens=1,
             do_sample=False,
             output_hidden_states=True,
@@ -68,7 +74,7 @@ def ours(backbone: HuggingFaceBackbone, segments: np.ndarray, layer: int, batch:
     """In batches, as `detect` reads them, with nothing remembered from before; (n, D)."""
     backbone.frames.clear()
     parts = [segments[start : start + batch] for start in range(0, len(segments), batch)]
-    return np.concatenate([backbone.hidden_states(part, PROMPT, [layer], "last")[:, 0] for part in parts])
+    return np.concatenate([backbone.read(Batch(part), last(backbone, layer)).values[:, 0] for part in parts])
 
 
 def needed_flops(backbone: HuggingFaceBackbone, segments: np.ndarray, layer: int) -> float:
@@ -78,7 +84,7 @@ def needed_flops(backbone: HuggingFaceBackbone, segments: np.ndarray, layer: int
     for frames in segments[:2]:
         # The counter knows attention on every device only as the products that it is made of.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            backbone.hidden_states(frames[None], PROMPT, [layer], "last")
+            backbone.read(Batch(frames[None]), last(backbone, layer))
         counts.append(counter.get_total_flops())
     return counts[0] + (len(segments) - 1) * counts[-1]
 
@@ -125,7 +131,8 @@ def measure(folder: Path, options: LoadOptions, load: Load) -> dict[str, Any]:
         cut.frames.clear()
         for start in range(0, len(segments), load.batch):
             part = segments[start : start + load.batch]
-            cut.read([cut.family.prepare(frames, FRAME_INTERVAL, PROMPT) for frames in part], [layer], "last")
+            prepared = [cut.family.prepare(frames, FRAME_INTERVAL, Prompt(PROMPT)) for frames in part]
+            cut.read_prepared(prepared, [layer], "last")
 
     def run_compiled() -> np.ndarray:
         with compiled(blocks):

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from hiprobe.backbones import LoadOptions, load_backbone
+from hiprobe.backbones import Batch, LoadOptions, Prompt, load_backbone
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.hooks import LayerReader
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones.huggingface import HuggingFaceBackbone
+from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.errors import BackboneError, UsageError
 from tests.families.toys import write_toy
+from tests.reading import values_of
 
 PROMPT = "what happens"
 
@@ -82,7 +84,7 @@ def test_hooks_are_removed_when_the_pass_fails(backbone: HuggingFaceBackbone) ->
 @torch.inference_mode()
 def test_poolings_agree_with_the_models_own_forward(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     model, width = backbone.model, backbone.info.width
-    prepared = [backbone.family.prepare(segment, 0.25, PROMPT) for segment in frames]
+    prepared = [backbone.family.prepare(segment, 0.25, Prompt(PROMPT)) for segment in frames]
     inputs = {name: torch.cat([item.inputs[name] for item in prepared]) for name in prepared[0].inputs}
     output = model(**inputs, output_hidden_states=True)
     places = inputs["input_ids"][0] == model.config.image_token_id
@@ -90,7 +92,7 @@ def test_poolings_agree_with_the_models_own_forward(backbone: HuggingFaceBackbon
     assert places.sum() == 3 * per_frame == 3 * (backbone.info.tokens_per_frame or 0)
     expected = output.hidden_states[2]
     visual = expected[:, places]
-    last, mean, moving = (backbone.hidden_states(frames, PROMPT, [2], p) for p in ("last", "visual", "motion"))
+    last, mean, moving = (values_of(backbone, frames, PROMPT, [2], p) for p in ("last", "visual", "motion"))
     assert last.shape == mean.shape == (2, 1, width) and last.dtype == np.float32
     np.testing.assert_allclose(last[:, 0], expected[:, -1], atol=1e-5)
     np.testing.assert_allclose(mean[:, 0], visual.mean(1), atol=1e-5)
@@ -101,17 +103,17 @@ def test_poolings_agree_with_the_models_own_forward(backbone: HuggingFaceBackbon
 
 def test_motion_pooling_of_a_still_picture_is_the_plain_mean(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     still = frames[:, :1].repeat(3, axis=1)
-    moving = backbone.hidden_states(still, "what", [1, 4], "motion")
-    np.testing.assert_allclose(moving, backbone.hidden_states(still, "what", [1, 4], "visual"), atol=1e-5)
+    moving = values_of(backbone, still, "what", [1, 4], "motion")
+    np.testing.assert_allclose(moving, values_of(backbone, still, "what", [1, 4], "visual"), atol=1e-5)
 
 
 def test_the_deepest_layer_asked_for_does_not_change_the_others(
     backbone: HuggingFaceBackbone, frames: np.ndarray
 ) -> None:
-    layers = range(1, backbone.info.layers + 1)
-    every = backbone.hidden_states(frames, "what", layers, "visual")
+    layers = backbone.info.every_layer
+    every = values_of(backbone, frames, "what", layers, "visual")
     for layer in layers:
-        assert np.array_equal(every[:, layer - 1], backbone.hidden_states(frames, "what", [layer], "visual")[:, 0])
+        assert np.array_equal(every[:, layer - 1], values_of(backbone, frames, "what", [layer], "visual")[:, 0])
 
 
 @pytest.mark.parametrize("layers", [[], [0], [5], [2, 1], [2, 2]])
@@ -119,16 +121,16 @@ def test_layers_that_do_not_exist_are_refused(
     backbone: HuggingFaceBackbone, frames: np.ndarray, layers: list[int]
 ) -> None:
     with pytest.raises(UsageError, match="decoder blocks between 1 and 4"):
-        backbone.hidden_states(frames, "what", layers, "last")
+        values_of(backbone, frames, "what", layers, "last")
 
 
 def test_wrong_requests_are_refused(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     with pytest.raises(UsageError, match="Pooling 'max'"):
-        backbone.hidden_states(frames, "what", [1], "max")  # type: ignore[arg-type]
+        values_of(backbone, frames, "what", [1], "max")
     with pytest.raises(UsageError, match="takes uint8"):
-        backbone.hidden_states(frames[..., :16, :], "what", [1], "last")
+        values_of(backbone, frames[..., :16, :], "what", [1], "last")
     with pytest.raises(UsageError, match="control token"):
-        backbone.hidden_states(frames, "what <IMG_CONTEXT>", [1], "last")
+        values_of(backbone, frames, "what <IMG_CONTEXT>", [1], "last")
 
 
 def test_states_that_are_not_finite_are_an_error(folder: Path, frames: np.ndarray) -> None:
@@ -136,12 +138,14 @@ def test_states_that_are_not_finite_are_an_error(folder: Path, frames: np.ndarra
     with torch.no_grad():
         broken.model.get_decoder().layers[2].mlp.down_proj.weight.fill_(torch.inf)
     with pytest.raises(BackboneError, match=r"not finite at layers \[3, 4\]"):
-        broken.hidden_states(frames, "what", [1, 3, 4], "visual")
+        values_of(broken, frames, "what", [1, 3, 4], "visual")
 
 
 def test_generated_text_is_deterministic(backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
-    first = backbone.generate(frames[0], PROMPT, 4)
-    assert first == backbone.generate(frames[0], PROMPT, 4)
+    first = backbone.generate(Batch(frames[:1]), PROMPT, 4)
+    assert first == backbone.generate(Batch(frames[:1]), PROMPT, 4)
+    with pytest.raises(UsageError, match="A batch of 2 segments"):
+        backbone.generate(Batch(frames), PROMPT, 4)
 
 
 def test_fingerprint_follows_weights_configuration_and_the_way_in_alone(folder: Path, tmp_path: Path) -> None:
@@ -170,16 +174,16 @@ def test_a_cut_model_has_the_whole_ones_states_and_fingerprint_but_not_its_block
         cut = load_checkpoint(str(folder), LoadOptions(), depth)
         assert (cut.info.depth, cut.info.layers, cut.info.fingerprint) == (depth, 4, backbone.info.fingerprint)
         assert len(cut.model.get_decoder().layers) == depth and not hasattr(cut.model, "lm_head")
-        expected = backbone.hidden_states(frames, PROMPT, [depth], "motion")
-        assert np.array_equal(cut.hidden_states(frames, PROMPT, [depth], "motion"), expected)
+        expected = values_of(backbone, frames, PROMPT, [depth], "motion")
+        assert np.array_equal(values_of(cut, frames, PROMPT, [depth], "motion"), expected)
     with pytest.raises(UsageError, match="up to which it was loaded of 4"):
-        cut.hidden_states(frames, PROMPT, [4], "last")
+        values_of(cut, frames, PROMPT, [4], "last")
     with pytest.raises(UsageError, match="up to layer 3 only"):
-        HuggingFaceBackbone(cut.model, cut.family, cut.info).generate(frames[0], PROMPT, 2)
-    assert cut.generate(frames[0], PROMPT, 2) == backbone.generate(frames[0], PROMPT, 2)
+        HuggingFaceBackbone(cut.model, cut.family, cut.info).generate(Batch(frames[:1]), PROMPT, 2)
+    assert cut.generate(Batch(frames[:1]), PROMPT, 2) == backbone.generate(Batch(frames[:1]), PROMPT, 2)
     assert cut.info == backbone.info and len(cut.model.get_decoder().layers) == 4
-    expected = backbone.hidden_states(frames, PROMPT, [4], "last")
-    assert np.array_equal(cut.hidden_states(frames, PROMPT, [4], "last"), expected)
+    expected = values_of(backbone, frames, PROMPT, [4], "last")
+    assert np.array_equal(values_of(cut, frames, PROMPT, [4], "last"), expected)
     assert load_checkpoint(str(folder), LoadOptions(), 4).info.depth is None
     with pytest.raises(UsageError, match="cannot be cut to 5"):
         load_checkpoint(str(folder), LoadOptions(), 5)
@@ -188,7 +192,7 @@ def test_a_cut_model_has_the_whole_ones_states_and_fingerprint_but_not_its_block
 def test_bfloat16_states_are_close_to_float32(folder: Path, backbone: HuggingFaceBackbone, frames: np.ndarray) -> None:
     half = load_checkpoint(str(folder), LoadOptions(dtype="bfloat16"))
     assert half.model.dtype == torch.bfloat16 and half.info == backbone.info
-    found, expected = (b.hidden_states(frames, PROMPT, [2], "visual") for b in (half, backbone))
+    found, expected = (values_of(b, frames, PROMPT, [2], "visual") for b in (half, backbone))
     assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
@@ -246,7 +250,7 @@ def test_a_damaged_tokenizer_is_noticed_before_the_model_runs(folder: Path, tmp_
     backbone = load_checkpoint(str(damaged), LoadOptions())
     frames = np.zeros((1, 2, *backbone.info.frame_size, 3), dtype=np.uint8)
     with pytest.raises(BackboneError, match="0 visual tokens were found for 2 frames"):
-        backbone.hidden_states(frames, PROMPT, [1], "last")
+        values_of(backbone, frames, PROMPT, [1], "last")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

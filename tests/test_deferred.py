@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.backbones import load_backbone
+from hiprobe.backbones import Batch, load_backbone
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.errors import BackboneError
-from hiprobe.features import FeatureSpec, FeatureStore, extract
-from hiprobe.video import Sampling
+from hiprobe.features import FeatureStore, Run, extract
 from tests.fakes import FakeBackbone, bright_video
+from tests.reading import values_of
 
 
 class Loader:
@@ -33,25 +33,25 @@ def test_it_is_loaded_once_and_only_when_it_runs() -> None:
     deferred = Deferred(FakeBackbone().info, load)
     assert deferred.info.width == FakeBackbone().info.width and not load.made
     frames = np.zeros((2, 3, *deferred.info.frame_size, 3), np.uint8)
-    found = [deferred.hidden_states(frames, "What?", [1, 2], "visual") for _ in range(2)]
-    assert np.array_equal(found[1], FakeBackbone().hidden_states(frames, "What?", [1, 2], "visual"))
-    assert deferred.generate(frames[0], "What?", 3) == "dark"
+    found = [values_of(deferred, frames, "What?", [1, 2], "visual") for _ in range(2)]
+    assert np.array_equal(found[1], values_of(FakeBackbone(), frames, "What?", [1, 2], "visual"))
+    assert deferred.generate(Batch(frames[:1]), "What?", 3) == "dark"
     assert len(load.made) == 1 and deferred.loaded is load.made[0]
 
 
-def test_to_generate_first_it_is_loaded_whole() -> None:
-    load, whole = Loader(), Loader()
-    deferred = Deferred(FakeBackbone().info, load, whole)
-    deferred.generate(np.zeros((3, *deferred.info.frame_size, 3), np.uint8), "What?", 3)
+def test_to_generate_first_it_is_loaded_complete() -> None:
+    load, complete = Loader(), Loader()
+    deferred = Deferred(FakeBackbone().info, load, complete)
+    deferred.generate(Batch(np.zeros((1, 3, *deferred.info.frame_size, 3), np.uint8)), "What?", 3)
     deferred.load()
-    assert (len(load.made), len(whole.made)) == (0, 1)
+    assert (len(load.made), len(complete.made)) == (0, 1)
 
 
 def test_features_that_are_kept_need_no_model(tmp_path: Path) -> None:
-    video, store, load = bright_video(tmp_path / "a.mp4", 6), FeatureStore(tmp_path / "features"), Loader()
-    spec = FeatureSpec.for_backbone(FakeBackbone().info, Sampling(), "what happens")
-    first = extract(video, Deferred(FakeBackbone().info, load), spec, store)
-    again = extract(video, Deferred(FakeBackbone().info, load), spec, store)
+    video, run, load = bright_video(tmp_path / "a.mp4", 6), Run(FeatureStore(tmp_path / "features")), Loader()
+    reading = FakeBackbone().info.reading(prompt="what happens")
+    first = extract(video, Deferred(FakeBackbone().info, load), reading, run)
+    again = extract(video, Deferred(FakeBackbone().info, load), reading, run)
     assert np.array_equal(first.states, again.states)
     assert len(load.made) == 1
 
@@ -62,9 +62,9 @@ def test_an_error_of_loading_does_not_name_a_video(tmp_path: Path) -> None:
 
     video = bright_video(tmp_path / "a.mp4", 6)
     backbone = Deferred(FakeBackbone().info, fail)
-    spec = FeatureSpec.for_backbone(backbone.info, Sampling(), "what happens")
+    reading = FakeBackbone().info.reading(prompt="what happens")
     with pytest.raises(BackboneError, match=r"^the weights are gone\.$"):
-        extract(video, backbone, spec)
+        extract(video, backbone, reading)
 
 
 def test_the_facts_of_the_embedded_backbone_need_no_torch() -> None:

@@ -30,7 +30,7 @@ def test_features_are_those_of_the_frames_in_their_order(calls: list[list[int]],
         assert found.keys() == encode(frames).keys()
         assert all(torch.equal(found[name], value) for name, value in encode(frames).items())
     largest = max(len(set(frames)) for frames in calls)
-    assert all(len(kept) <= max(size, largest) for kept in cache._kept.values())
+    assert cache.capacity == max(size, largest)
 
 
 def test_overlapping_segments_encode_each_frame_once() -> None:

@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from hiprobe.backbones import LoadOptions, loading
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones import Batch, LoadOptions, loading
 from hiprobe.backbones.loading import complete_model, load_model
-from tests.families.toys import TOYS, write_toy
+from hiprobe.backbones.opening import load_checkpoint
+from tests.families.toys import PROMPT, TOYS, pictures, write_toy
 from tests.families.wording import write_json
+from tests.reading import values_of
 
-PROMPT = "what happens"
 DEPTH = 2
 
 
@@ -49,10 +49,6 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write_toy(request.param, tmp_path)
 
 
-def pictures(backbone: HuggingFaceBackbone) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (2, 4, *backbone.info.frame_size, 3), dtype=np.uint8)
-
-
 def memory(model: Any) -> dict[int, int]:
     """The numbers in each piece of memory that parameters take."""
     return {value.data_ptr(): value.numel() for value in model.parameters()}
@@ -65,11 +61,11 @@ def test_a_completed_model_equals_the_whole_to_the_bit(
     options = LoadOptions(dtype=dtype)
     whole, cut = (load_checkpoint(str(folder), options, depth) for depth in (None, DEPTH))
     frames, layers = pictures(cut), range(1, whole.info.layers + 1)
-    cut.hidden_states(frames, PROMPT, [DEPTH], "last")
+    values_of(cut, frames, PROMPT, [DEPTH], "last")
     before = memory(cut.model)
     monkeypatch.setattr(loading, "safe_open", Counted)
     Counted.read = 0
-    assert cut.generate(frames[0], PROMPT, 6) == whole.generate(frames[0], PROMPT, 6)
+    assert cut.generate(Batch(frames[:1]), PROMPT, 6) == whole.generate(Batch(frames[:1]), PROMPT, 6)
     assert cut.info == whole.info
     # All memory that the cut model took is the whole's, and what was read is the rest.
     after = memory(cut.model)
@@ -84,7 +80,7 @@ def test_a_completed_model_equals_the_whole_to_the_bit(
     assert cut.model.generation_config.to_dict() == whole.model.generation_config.to_dict()
     assert cut.model.config.to_dict() == whole.model.config.to_dict()
     cut.frames.clear()
-    expected, found = (b.hidden_states(frames, PROMPT, layers, "motion") for b in (whole, cut))
+    expected, found = (values_of(b, frames, PROMPT, layers, "motion") for b in (whole, cut))
     assert np.array_equal(found, expected)
 
 
@@ -118,5 +114,5 @@ def test_what_cannot_be_completed_is_loaded_whole(
         cut.model.get_decoder().register_buffer("joined", torch.zeros(2, 3, 5))
     assert complete_model(cut.model, folder, options) is None
     frames = pictures(cut)
-    assert cut.generate(frames[0], PROMPT, 6) == whole.generate(frames[0], PROMPT, 6)
+    assert cut.generate(Batch(frames[:1]), PROMPT, 6) == whole.generate(Batch(frames[:1]), PROMPT, 6)
     assert cut.info == whole.info

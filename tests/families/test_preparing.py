@@ -11,28 +11,22 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones import LoadOptions
+from hiprobe.backbones import Batch, Prompt
 from hiprobe.backbones.base import FRAME_INTERVAL
 from hiprobe.backbones.families import Family, Prepared
 from hiprobe.backbones.families.internvl import InternVL
-from hiprobe.backbones.huggingface import HuggingFaceBackbone, load_checkpoint
+from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.preparing import Pixels, Preparer, Raw, by_steps, placed
-from tests.families.toys import TOYS, write_toy
+from tests.families.toys import PROMPT, TOYS, altered
+from tests.reading import values_of
 
-PROMPT = "what happens"
 ON_DEVICE = [name for name in TOYS if name not in ("gemma3", "idefics3")]
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HuggingFaceBackbone]:
-    return {name: load_checkpoint(str(write_toy(name, tmp_path_factory.mktemp(name))), LoadOptions()) for name in TOYS}
-
-
 @pytest.fixture(params=ON_DEVICE)
-def backbone(request: pytest.FixtureRequest, loaded: dict[str, HuggingFaceBackbone]) -> HuggingFaceBackbone:
-    loaded[request.param].frames.clear()
-    return loaded[request.param]
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 def pictures(family: Family, *shape: int) -> NDArray[np.uint8]:
@@ -42,7 +36,7 @@ def pictures(family: Family, *shape: int) -> NDArray[np.uint8]:
 def assert_equal(prepared: Prepared, frames: NDArray[np.uint8], family: Family, dtype: torch.dtype) -> None:
     """Compare all that the model is given with what the family itself makes of the frames."""
     assert isinstance(prepared, Raw)
-    expected = family.prepare(frames, FRAME_INTERVAL, PROMPT)
+    expected = family.prepare(frames, FRAME_INTERVAL, Prompt(PROMPT))
     found = prepared.inputs | prepared.pixel_inputs(CPU, dtype)
     inputs = placed(expected.inputs, CPU, dtype)
     assert found.keys() == inputs.keys()
@@ -61,12 +55,12 @@ def test_what_the_model_is_given_is_the_same_to_the_bit(
     backbone: HuggingFaceBackbone, count: int, dtype: torch.dtype
 ) -> None:
     frames = pictures(backbone.family, count)
-    assert_equal(Preparer(backbone.family)(frames, FRAME_INTERVAL, PROMPT), frames, backbone.family, dtype)
+    assert_equal(Preparer(backbone.family)(frames, FRAME_INTERVAL, Prompt(PROMPT)), frames, backbone.family, dtype)
 
 
 def test_all_but_the_copy_happens_on_the_device(backbone: HuggingFaceBackbone) -> None:
     """A device without memory stands in for a GPU: what was computed elsewhere could not be mixed with it."""
-    prepared = Preparer(backbone.family)(pictures(backbone.family, 4), FRAME_INTERVAL, PROMPT)
+    prepared = Preparer(backbone.family)(pictures(backbone.family, 4), FRAME_INTERVAL, Prompt(PROMPT))
     assert isinstance(prepared, Raw)
     units = prepared.form.units(prepared.frames, torch.device("meta"), torch.float16)
     expected = prepared.form.units(prepared.frames, CPU, torch.float16)
@@ -84,20 +78,18 @@ def test_the_processors_own_settings_are_followed(
     for name, value in settings.items():
         monkeypatch.setattr(processor, name, value)
     frames = pictures(family, 4)
-    assert_equal(Preparer(family)(frames, FRAME_INTERVAL, PROMPT), frames, family, torch.float32)
+    assert_equal(Preparer(family)(frames, FRAME_INTERVAL, Prompt(PROMPT)), frames, family, torch.float32)
 
 
 @pytest.mark.parametrize("pooling", ["last", "visual"])
-def test_hidden_states_are_those_of_the_familys_own_preparing(
-    backbone: HuggingFaceBackbone, pooling: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frames, layers = pictures(backbone.family, 2, 4), range(1, backbone.info.layers + 1)
-    found = backbone.hidden_states(frames, PROMPT, layers, pooling)
-    text = backbone.generate(frames[0], PROMPT, 3)
-    backbone.frames.clear()
-    monkeypatch.setattr(backbone, "_prepare", backbone.family.prepare)
-    assert np.array_equal(backbone.hidden_states(frames, PROMPT, layers, pooling), found)
-    assert backbone.generate(frames[0], PROMPT, 3) == text
+def test_hidden_states_are_those_of_the_familys_own_preparing(backbone: HuggingFaceBackbone, pooling: Any) -> None:
+    frames, layers = pictures(backbone.family, 2, 4), backbone.info.every_layer
+    found = values_of(backbone, frames, PROMPT, layers, pooling)
+    text = backbone.generate(Batch(frames[:1]), PROMPT, 3)
+    own = altered(backbone, layout=Family.layout)
+    assert not isinstance(own.prepare(frames, PROMPT)[0], Raw)
+    assert np.array_equal(values_of(own, frames, PROMPT, layers, pooling), found)
+    assert own.generate(Batch(frames[:1]), PROMPT, 3) == text
 
 
 @pytest.fixture
@@ -120,28 +112,28 @@ def test_what_is_known_is_neither_prepared_nor_encoded_again(
     """Segments of four frames, two frames on each: pairs of frames are the same, where they are joined."""
     video, prepared = pictures(backbone.family, 10), []
     segments = np.stack([video[start : start + 4] for start in (0, 2, 4, 6)])
-    prepare, before = backbone.family.prepare, backbone.frames.encoded
+    prepare = backbone.family.prepare
 
     def count(*given: Any) -> Prepared:
         prepared.append(given)
         return prepare(*given)
 
     monkeypatch.setattr(backbone.family, "prepare", count)
-    monkeypatch.setattr(backbone, "_prepare", Preparer(backbone.family))
+    backbone = HuggingFaceBackbone(backbone.model, backbone.family, backbone.info)
     each = 4 // backbone.prepare(segments[:1], PROMPT)[0].steps
-    backbone.hidden_states(segments[:3], PROMPT, [1], "last")
-    assert sum(made) == backbone.frames.encoded - before == 8 // each
+    values_of(backbone, segments[:3], PROMPT, [1], "last")
+    assert sum(made) == backbone.frames.encoded == 8 // each
     assert len(made) == 1  # all new ones of a batch at once
-    backbone.hidden_states(segments[3:], PROMPT, [1], "last")
-    backbone.hidden_states(segments, PROMPT, [1], "last")
-    assert sum(made) == backbone.frames.encoded - before == 10 // each
+    values_of(backbone, segments[3:], PROMPT, [1], "last")
+    values_of(backbone, segments, PROMPT, [1], "last")
+    assert sum(made) == backbone.frames.encoded == 10 // each
     assert len(prepared) == 1
 
 
 def test_a_batch_is_made_of_its_singles(backbone: HuggingFaceBackbone) -> None:
     segments = pictures(backbone.family, 3, 4)
-    together = backbone._inputs(backbone.prepare(segments, PROMPT))
-    alone = [backbone._inputs(backbone.prepare(segments[i : i + 1], PROMPT)) for i in range(3)]
+    together = backbone.inputs(backbone.prepare(segments, PROMPT))
+    alone = [backbone.inputs(backbone.prepare(segments[i : i + 1], PROMPT)) for i in range(3)]
     assert all(torch.equal(value, torch.cat([item[name] for item in alone])) for name, value in together.items())
     assert any(name.startswith("pixel_values") for name in together)
 
@@ -154,8 +146,9 @@ def test_families_that_say_no_layout_prepare_every_segment(name: str, loaded: di
 class Counted(InternVL):
     """Of another package: a family that inherits a layout, but words its prompts by what it sees."""
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
-        return super().prepare(frames, interval, prompt + " or not" * int(frames.mean() < 127))
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
+        words = prompt.text + " or not" * int(frames.mean() < 127)
+        return super().prepare(frames, interval, Prompt(words))
 
 
 class Differences(InternVL):
@@ -164,7 +157,7 @@ class Differences(InternVL):
     def layout(self, pixels: torch.Tensor) -> torch.Tensor:
         return pixels
 
-    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: str) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         prepared = super().prepare(frames, interval, prompt)
         pixels = prepared.inputs["pixel_values"]
         prepared.inputs["pixel_values"] = pixels - pixels.roll(1, 0)
@@ -181,11 +174,11 @@ class Smaller(InternVL):
 @pytest.mark.parametrize("kind", [Counted, Differences, Smaller])
 def test_a_layout_that_is_wrong_is_not_used(kind: type[Family], loaded: dict[str, HuggingFaceBackbone]) -> None:
     own = loaded["internvl"]
-    family = kind(Path(own.model.config._name_or_path), own.model.config)
+    family = kind(Path(own.model.config.name_or_path), own.model.config)
     frames = pictures(family, 4)
-    prepared = Preparer(family)(frames, FRAME_INTERVAL, PROMPT)
+    prepared = Preparer(family)(frames, FRAME_INTERVAL, Prompt(PROMPT))
     assert not isinstance(prepared, Raw)
-    expected = family.prepare(frames, FRAME_INTERVAL, PROMPT).inputs
+    expected = family.prepare(frames, FRAME_INTERVAL, Prompt(PROMPT)).inputs
     assert all(torch.equal(prepared.inputs[name], value) for name, value in expected.items())
 
 
@@ -193,7 +186,9 @@ def test_frames_that_may_not_be_written_to_are_taken(loaded: dict[str, HuggingFa
     family = loaded["internvl"].family
     frames = pictures(family, 4)
     frames.flags.writeable = False
-    assert_equal(Preparer(family)(frames[::-1], FRAME_INTERVAL, PROMPT), frames[::-1].copy(), family, torch.float32)
+    assert_equal(
+        Preparer(family)(frames[::-1], FRAME_INTERVAL, Prompt(PROMPT)), frames[::-1].copy(), family, torch.float32
+    )
 
 
 def test_frames_that_do_not_come_out_even_are_filled_up() -> None:

@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, GenerationConfig
 
+from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from tests.families import cuts, wording
 from tests.families import processor_files as files
 from tests.families.configs import FULL, Config
 from tests.families.processor_files import square
 from tests.families.wording import Words, write_json, write_tokenizer
+
+PROMPT = "what happens"
+FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,18 @@ def write_toy(name: str, folder: Path, seed: int = 0, dtype: torch.dtype = torch
     )
     model.to(dtype).save_pretrained(folder)
     return folder
+
+
+def pictures(backbone: HuggingFaceBackbone, batch: int = 2, frames: int = FRAMES) -> NDArray[np.uint8]:
+    """Frames of noise, of the size that a backbone takes."""
+    return np.random.default_rng(0).integers(0, 256, (batch, frames, *backbone.info.frame_size, 3), dtype=np.uint8)
+
+
+def altered(backbone: HuggingFaceBackbone, **methods: Any) -> HuggingFaceBackbone:
+    """The same model with some methods of its family replaced."""
+    own = backbone.family
+    family = type("Altered", (type(own),), methods)(Path(backbone.model.config.name_or_path), own.config)
+    return HuggingFaceBackbone(backbone.model, family, backbone.info)
 
 
 def write_full_files(checkpoint: str, folder: Path) -> Config:

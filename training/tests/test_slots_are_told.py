@@ -24,10 +24,10 @@ def real() -> EmbeddedBackbone:
 @pytest.mark.real
 @torch.inference_mode()
 def test_the_language_model_says_what_the_slots_tell_it(real: EmbeddedBackbone) -> None:
-    projector = real._model.model.multi_modal_projector
+    projector = real.model.model.multi_modal_projector
     frames = np.full((1, 8, *real.info.frame_size, 3), 90, dtype=np.uint8)
-    features = real._model.model.block_features(normalise(frames, real._model.lm_head.weight))
-    streams, observed = real._model.model.streams(features), projector.observer(projector.observer.reduce(features))
+    features = real.model.model.block_features(normalise(frames, real.model.lm_head.weight))
+    streams, observed = real.model.model.streams(features), projector.observer(projector.observer.reduce(features))
     said = {}
     for event in ("none", "fight", "fire"):
         for slot in (0, 1):  # the event and a form that goes with it

@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from hiprobe.backbones import DEFAULT_PROMPT
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.projection import closed_form_projector
 from hiprobe.backbones.embedded.recipe import OBSERVING
 from hiprobe.explain import EXPLAIN_PROMPT
-from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe_training.projector import observe, speak
 from hiprobe_training.projector.augment import mix, plain, vary
 from hiprobe_training.projector.dataset import (

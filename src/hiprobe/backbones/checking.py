@@ -135,7 +135,7 @@ def _shapes(backbone: HuggingFaceBackbone, states: NDArray[np.float32]) -> Findi
 @torch.inference_mode()
 def _hooks(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -> Finding:
     prepared = backbone.prepare(pictures[:1], _PROMPT)
-    inputs = backbone._inputs(prepared)
+    inputs = backbone.inputs(prepared)
     output = backbone.model(**inputs, output_hidden_states=True, use_cache=False).hidden_states
     layers = range(1, backbone.info.layers)
     states = backbone.read_prepared(prepared, layers, "last")[0]

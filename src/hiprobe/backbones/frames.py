@@ -48,6 +48,11 @@ class FrameCache(Generic[Name]):
         self.encoded = 0
         """How many frames were really encoded."""
 
+    @property
+    def capacity(self) -> int:
+        """How many frames there is room for."""
+        return self._size
+
     def features(
         self, keys: Sequence[bytes], encode: Callable[[list[int]], Mapping[Name, torch.Tensor]]
     ) -> dict[Name, torch.Tensor]:

@@ -142,7 +142,7 @@ class HuggingFaceBackbone:
         blocks = vision_blocks(self._model)
         layers = range(1, len(blocks) + 1)
         with LayerReader(blocks, layers) as reader:
-            self._model(**self._inputs([item]), use_cache=False)
+            self._model(**self.inputs([item]), use_cache=False)
         steps = [by_step(reader.states.get(layer), item.steps, self.info.name) for layer in layers]
         return torch.stack([mean_and_change(tokens[None]) for tokens in steps], dim=1)
 
@@ -167,7 +167,7 @@ class HuggingFaceBackbone:
         """
         check_segment(self.info, batch)
         self._complete()
-        inputs = self._inputs(self.prepare(batch.frames, Prompt(prompt), batch.seconds))
+        inputs = self.inputs(self.prepare(batch.frames, Prompt(prompt), batch.seconds))
         tokenizer = self._family.tokenizer
         output = self._model.generate(
             **inputs, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
@@ -252,18 +252,18 @@ class HuggingFaceBackbone:
         """Return the inputs of segments, with pixels encoded where each step of time is encoded by itself."""
         steps = Steps(self._family, prepared)
         if not steps.keys:
-            return self._inputs(prepared)
+            return self.inputs(prepared)
 
         def encode(places: list[int]) -> Features:
             return self._family.encode(self._model, steps.units(places, *self._place))
 
         features = self.frames.features(steps.keys, encode)
-        return self._inputs(prepared, pixels=False) | {
+        return self.inputs(prepared, pixels=False) | {
             "mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}
         }
 
-    def _inputs(self, prepared: Sequence[Prepared], pixels: bool = True) -> dict[str, torch.Tensor]:
-        """Concatenate the inputs of segments, without their pixels where these are encoded already."""
+    def inputs(self, prepared: Sequence[Prepared], pixels: bool = True) -> dict[str, torch.Tensor]:
+        """Return what the model takes for segments, concatenated; without pixels where these are encoded already."""
         names = [name for name in prepared[0].inputs if pixels or not name.startswith("pixel_")]
         inputs = placed({name: torch.cat([item.inputs[name] for item in prepared]) for name in names}, *self._place)
         raw = [item.pixel_inputs(*self._place) for item in prepared if pixels and isinstance(item, Raw)]

@@ -95,6 +95,16 @@ class EmbeddedBackbone:
         """The facts of this backbone."""
         return self._info
 
+    @property
+    def model(self) -> Any:
+        """The model itself."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """What turns words into tokens."""
+        return self._tokenizer
+
     def visual_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
         """Turn frames, uint8 (B, K, H, W, 3), into what probes read: the streams alone, as many whatever K is.
 

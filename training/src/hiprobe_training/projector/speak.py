@@ -19,11 +19,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from hiprobe.backbones import DEFAULT_PROMPT
 from hiprobe.backbones.embedded.language import IMAGE_TOKEN
 from hiprobe.backbones.embedded.motion_internvl import StreamProjector
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM
 from hiprobe.explain import EXPLAIN_PROMPT
-from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe_training.projector.augment import Batch, plain, vary
 from hiprobe_training.projector.dataset import Clips, load_clips
 from hiprobe_training.projector.loop import Losses, Settings, run
