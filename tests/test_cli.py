@@ -15,7 +15,7 @@ import pytest
 
 import hiprobe.backbones
 from hiprobe.cli.options import state
-from hiprobe.probing import Probe
+from hiprobe.probing import LogisticProbe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
 from hiprobe.video import open_video
 from tests.fakes import (
@@ -153,8 +153,8 @@ def test_fit_keeps_a_layer_and_how_its_probe_reads_videos(folder: Path, run, tmp
     code, out, _ = run("fit", folder / "labels.csv", "-o", second, "--keep-layer", first)
     assert code == 0 and "layer 3, kept" in out and "layer l*" not in out
     assert "warning: The layer was kept from an earlier probe" in out
-    one, two = Probe.load(first), Probe.load(second)
-    assert (two.layer, two.context, two.localize) == (one.layer, one.context, one.localize)
+    one, two = LogisticProbe.load(first), LogisticProbe.load(second)
+    assert (two.layer, two.reading, two.localize) == (one.layer, one.reading, one.localize)
     code, _, err = run("fit", folder / "labels.csv", "--keep-layer", first, "--segment", "3")
     assert code == 2 and "segment length in seconds: probe has 2.0, at hand is 3.0" in err
     assert run("fit", folder / "labels.csv", "--keep-layer", tmp_path / "none.probe")[0] == 2
@@ -304,7 +304,7 @@ def test_help_imports_nothing_heavy() -> None:
         "from hiprobe.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'av', 'numpy', 'rich', 'pydantic'} & set(sys.modules)))"
+        "print(sorted({'torch', 'av', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -357,7 +357,7 @@ def test_fit_on_normal_videos_alone(run, tmp_path: Path, monkeypatch: pytest.Mon
     code, _, said = run("detect", tmp_path / "night.mp4", "--probe", path, "--out", tmp_path / "out", "--no-explain")
     assert code == 0, said
     assert json.loads((tmp_path / "out" / "night.json").read_text())["events"]
-    for words in (["--kind", "gaussian"], ["--false-alarms", "1"], ["--normal-only", "--pooling", "last"]):
+    for words in (["--method", "gaussian"], ["--false-alarms", "1"], ["--normal-only", "--pooling", "last"]):
         code, _, said = run("fit", labels, *words)
         assert code == 2 and "--normal-only" in said
     code, _, said = run("fit", labels, "--keep-layer", path)
