@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hiprobe.explain.witness import spread
+from hiprobe.pipeline.detect import NO_MAP
 
 from hiprobe.backbones import PlacedStates
 from hiprobe.backbones.base import token_grid
 from hiprobe.errors import UsageError
 from hiprobe.explain import AnomalyMap, Witness, blend
-from hiprobe.explain.witness import spread
 from hiprobe.features import FeatureStore
 from hiprobe.localize import LocalizeSettings
 from hiprobe.pipeline import detect, fit, fit_normal
-from hiprobe.pipeline.detect import NO_MAP
 from hiprobe.probing import AnyProbe
 from hiprobe.report import detection_json
 from hiprobe.video import Sampling, iter_segments, open_video

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hiprobe.studies.readings import Way
 from numpy.typing import NDArray
 
 from hiprobe.backbones import Pooling, Site
@@ -18,7 +19,6 @@ from hiprobe.studies import run_study
 from hiprobe.studies.corpus import Reader
 from hiprobe.studies.pooling import _one_by_one
 from hiprobe.studies.protocol import StudySettings
-from hiprobe.studies.readings import Way
 from tests.fakes import FakeBackbone, FakeTokenBackbone, bright_video
 
 QUICK = StudySettings(repeats=1, draws=30)

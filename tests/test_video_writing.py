@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import Colorspace
+from hiprobe.pipeline.detect import Provenance, Timings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from hiprobe.errors import OutputError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap
 from hiprobe.localize import Event, LocalizeSettings
 from hiprobe.pipeline import DetectedEvent, Detection, SegmentScore
-from hiprobe.pipeline.detect import Provenance, Timings
 from hiprobe.report import write_event_clips, write_overlay
 from hiprobe.video import Clip, Sampling, open_video, write_clip, write_clips
 from tests.videos import cut, damage_packets, number_of, numbered_image, set_display_matrix, write_video

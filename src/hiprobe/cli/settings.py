@@ -31,7 +31,16 @@ REFUSED = {
 }
 """What a folder of somebody else's must not decide, by what could happen."""
 
-_WANTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+_WANTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    Path: "a path in quotes",
+}
+
+_IN_TOML = {float: (int, float), Path: str}
+"""Types of TOML by an option's, where they are not the same."""
 
 
 class Command(TyperCommand):
@@ -64,7 +73,7 @@ class Option:
 
     key: str
     name: str
-    type: type
+    type: Any
     several: bool
 
 
@@ -95,7 +104,7 @@ class Setting:
         """Return the value for an option. Raises UsageError if its type is another."""
         values = self.value if option.several and isinstance(self.value, list) else [self.value]
         for value in values:
-            fits = isinstance(value, (int, float) if option.type is float else option.type)
+            fits = isinstance(value, _IN_TOML.get(option.type, option.type))
             if not fits or (isinstance(value, bool) and option.type is not bool):
                 more = ", or a list of such" if option.several else ""
                 raise UsageError(f"{self} is {json.dumps(value, default=str)}; give {_WANTED[option.type]}{more}.")
@@ -131,17 +140,17 @@ def options_of(command: Any) -> dict[str, Option]:
     for parameter in command.params:
         if parameter.param_type_name == "option":
             key = max(parameter.opts, key=len).lstrip("-").replace("-", "_")
-            found[key] = Option(key, parameter.name, *_type_of(hints[parameter.name]))
+            found[key] = Option(key, parameter.name, *type_of(hints[parameter.name]))
     return found
 
 
-def _type_of(hint: Any) -> tuple[type, bool]:
-    """Return the type of an option's value in the file, and whether the option takes several."""
+def type_of(hint: Any) -> tuple[Any, bool]:
+    """Return the type of an option's value by its annotation, and whether the option takes several."""
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (item for item in get_args(hint) if item is not type(None))
     if get_origin(hint) is list:
-        return _type_of(get_args(hint)[0])[0], True
-    return (str if hint is Path else hint), False
+        return type_of(get_args(hint)[0])[0], True
+    return hint, False
 
 
 def _of_group(group: TyperGroup, tables: dict[str, Any], above: str, shared: Sequence[Setting]) -> dict[str, Any]:
