@@ -388,13 +388,20 @@ def test_fit_gives_prompt_system_message_and_sampling_to_the_backbone(folder: Pa
     assert reading.sampling == Sampling(3.0, 2.0, 4)
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (["--help"], {"torch", "av", "numpy", "pydantic"}),
+        (["detect", "-h"], {"torch", "av", "numpy"}),  # typer takes pydantic to read what is given
+    ],
+)
+def test_help_imports_nothing_heavy(words: list[str], heavy: set[str]) -> None:
     code = (
-        "import sys; sys.argv = ['hiprobe', '--help']\n"
+        f"import sys; sys.argv = ['hiprobe', *{words}]\n"
         "from hiprobe.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'av', 'numpy', 'pydantic'} & set(sys.modules)))"
+        f"print(sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
