@@ -21,6 +21,7 @@ test-families: $(FAMILIES)/.installed
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.dev-installed
@@ -61,4 +62,4 @@ $(FAMILIES)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FAMILIES) demo-out bench-out .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FAMILIES) demo-out bench-out .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,12 +12,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 import hiprobe.backbones
+from hiprobe.backbones import POOLINGS
+from hiprobe.cli.app import app
+from hiprobe.cli.fit import METHODS as OFFERED
 from hiprobe.cli.options import state
-from hiprobe.probing import Probe
+from hiprobe.probing import METHODS, LogisticProbe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
+from hiprobe.sampling import Sampling
 from hiprobe.video import open_video
+from scripts.cli_reference import commands
 from tests.fakes import (
     FakeBackbone,
     FakePlacedBackbone,
@@ -153,8 +160,8 @@ def test_fit_keeps_a_layer_and_how_its_probe_reads_videos(folder: Path, run, tmp
     code, out, _ = run("fit", folder / "labels.csv", "-o", second, "--keep-layer", first)
     assert code == 0 and "layer 3, kept" in out and "layer l*" not in out
     assert "warning: The layer was kept from an earlier probe" in out
-    one, two = Probe.load(first), Probe.load(second)
-    assert (two.layer, two.context, two.localize) == (one.layer, one.context, one.localize)
+    one, two = LogisticProbe.load(first), LogisticProbe.load(second)
+    assert (two.layer, two.reading, two.localize) == (one.layer, one.reading, one.localize)
     code, _, err = run("fit", folder / "labels.csv", "--keep-layer", first, "--segment", "3")
     assert code == 2 and "segment length in seconds: probe has 2.0, at hand is 3.0" in err
     assert run("fit", folder / "labels.csv", "--keep-layer", tmp_path / "none.probe")[0] == 2
@@ -298,13 +305,103 @@ def test_a_traceback_is_shown_with_debug_only(folder: Path, run) -> None:
     assert "Traceback" in run("detect", folder / "unseen.mp4", "-p", folder / "no.probe", "--debug")[2]
 
 
-def test_help_imports_nothing_heavy() -> None:
+COMMANDS = ["", "fit", "detect", "eval", "report", "probes", "models", "models pull", "models check", "study", "serve"]
+COMMANDS += ["datasets", "datasets check", "datasets export", "datasets sample", "demo"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_short_and_the_long_help_are_the_same(run, command: str) -> None:
+    code, short, _ = run(*command.split(), "-h")
+    assert code == 0 and "Usage" in short
+    assert run(*command.split(), "--help") == (0, short, "")
+
+
+def _panels(help_text: str) -> dict[str, str]:
+    """Return the text of each panel, in order."""
+    parts = re.split(r"^╭─ (.+?) ─+╮$", help_text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _lists(panel: str, option: str) -> bool:
+    """Whether a panel has a row for an option, which other rows may mention."""
+    return re.search(rf"^│ (?:--\S+ +)?{option}\b", panel, flags=re.MULTILINE) is not None
+
+
+@pytest.mark.parametrize(
+    ("command", "within"),
+    [
+        ("fit", [("--prompt", 1), ("--system", 1), ("--method", 1), ("--stride", 2), ("--keep-layer", 5)]),
+        ("detect", [("--probe", 1), ("--no-map", 1), ("--fps", 2), ("--report", 3), ("--quantize", 4), ("--seed", 0)]),
+        ("eval", [("--iou", 1), ("--scores-every", 2), ("--json", 3), ("--bootstrap", 5), ("--batch-memory", 5)]),
+    ],
+)
+def test_options_stand_in_panels_in_one_order(
+    run, monkeypatch: pytest.MonkeyPatch, command: str, within: list[tuple[str, int]]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    panels = _panels(run(command, "-h")[1])
+    assert list(panels) == ["Arguments", "What to look for", "Input", "Output", "Model", "Advanced"]
+    for option, number in within:
+        found = [index for index, text in enumerate(panels.values()) if _lists(text, option)]
+        assert found == ([number] if number else []), option
+    assert _lists(panels["Advanced"], "--help") and _lists(panels["Advanced"], "--trust-remote-code")
+
+
+def test_help_says_what_was_written_brackets_and_all(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    for words, command in commands(get_command(app), []):
+        shown = " ".join(run(*words, "-h")[1].replace("│", " ").split())
+        texts = [*command.help.split("\n\n"), *(parameter.help for parameter in command.params)]
+        for text in texts:
+            assert " ".join(text.split()) in shown, (words, text)
+    assert "(path,label[,start,end][,group])" in run("fit", "-h")[1]
+
+
+def test_completion_can_be_installed_and_knows_choices(run) -> None:
+    out = run("--help")[1]
+    assert "--install-completion" in out and "--show-completion" in out
+    for words, expected in (
+        ("hiprobe det", ["detect"]),
+        ("hiprobe fit --method ", ["gaussian", "memory-bank"]),
+        ("hiprobe fit --pooling mo", ["motion"]),
+        ("hiprobe eval --threshold ", ["calibrated", "adaptive"]),
+        ("hiprobe detect --dtype fl", ["float32", "float16"]),
+    ):
+        asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        env = {"_HIPROBE_COMPLETE": "complete_bash", **asked}
+        assert CliRunner().invoke(app, [], prog_name="hiprobe", env=env).output.split() == expected, words
+
+
+def test_choices_are_those_of_the_library(run, folder: Path) -> None:
+    assert OFFERED == METHODS
+    for option, choices in (("--pooling", POOLINGS), ("--method", METHODS)):
+        code, _, err = run("fit", folder / "labels.csv", "--normal-only", option, "magic")
+        assert code == 2 and err == f"hiprobe: {option} 'magic': choose one of {', '.join(choices)}.\n"
+
+
+def test_fit_gives_prompt_system_message_and_sampling_to_the_backbone(folder: Path, run, tmp_path: Path) -> None:
+    words = ("--prompt", "Is it calm?", "--system", "You are a guard.", "--pooling", "last", "--segment", 3)
+    code, _, err = run("fit", folder / "labels.csv", "-o", tmp_path / "p.probe", *words, "--stride", 2, "--frames", 4)
+    assert code == 0, err
+    reading = LogisticProbe.load(tmp_path / "p.probe").reading
+    assert (reading.prompt, reading.system, reading.pooling) == ("Is it calm?", "You are a guard.", "last")
+    assert reading.sampling == Sampling(3.0, 2.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (["--help"], {"torch", "av", "numpy", "pydantic"}),
+        (["detect", "-h"], {"torch", "av", "numpy"}),  # typer takes pydantic to read what is given
+    ],
+)
+def test_help_imports_nothing_heavy(words: list[str], heavy: set[str]) -> None:
     code = (
-        "import sys; sys.argv = ['hiprobe', '--help']\n"
+        f"import sys; sys.argv = ['hiprobe', *{words}]\n"
         "from hiprobe.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'av', 'numpy', 'rich', 'pydantic'} & set(sys.modules)))"
+        f"print(sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -357,7 +454,7 @@ def test_fit_on_normal_videos_alone(run, tmp_path: Path, monkeypatch: pytest.Mon
     code, _, said = run("detect", tmp_path / "night.mp4", "--probe", path, "--out", tmp_path / "out", "--no-explain")
     assert code == 0, said
     assert json.loads((tmp_path / "out" / "night.json").read_text())["events"]
-    for words in (["--kind", "gaussian"], ["--false-alarms", "1"], ["--normal-only", "--pooling", "last"]):
+    for words in (["--method", "gaussian"], ["--false-alarms", "1"], ["--normal-only", "--pooling", "last"]):
         code, _, said = run("fit", labels, *words)
         assert code == 2 and "--normal-only" in said
     code, _, said = run("fit", labels, "--keep-layer", path)

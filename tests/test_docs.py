@@ -27,34 +27,6 @@ def test_the_version_is_one() -> None:
     assert f"## [{hiprobe.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_imports_point_downwards() -> None:
-    """A floor may import itself and the floors below it."""
-    floors = [
-        {"arrays", "errors", "version"},
-        {"files"},
-        {"video", "samples"},
-        {"backbones"},
-        {"features"},
-        {"localize"},
-        {"probing"},
-        {"explain", "datasets", "probes"},
-        {"evaluation"},
-        {"pipeline"},
-        {"studies"},
-        {"report"},
-        {"server"},
-        {"cli"},
-    ]
-    level = {name: height for height, floor in enumerate(floors) for name in floor}
-    package = ROOT / "src" / "hiprobe"
-    for path in package.rglob("*.py"):
-        home = path.relative_to(package).parts[0].removesuffix(".py")
-        if home in ("__init__", "__main__"):
-            continue
-        for name in re.findall(r"from hiprobe\.(\w+)", path.read_text(encoding="utf-8")):
-            assert name == home or level[name] < level[home], f"{path} imports upwards: {name}"
-
-
 def test_the_product_does_not_import_the_training_package() -> None:
     for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         imported = re.findall(r"^\s*(?:from|import) hiprobe_training\b", path.read_text(encoding="utf-8"), re.MULTILINE)

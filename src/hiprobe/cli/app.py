@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import cast
 
 import typer
+from typer.core import TyperGroup
 
 from hiprobe.cli.datasets import datasets
 from hiprobe.cli.demo import demo
@@ -17,6 +19,7 @@ from hiprobe.cli.options import state
 from hiprobe.cli.probes import probes
 from hiprobe.cli.report import report
 from hiprobe.cli.serve import serve
+from hiprobe.cli.settings import Command, read_settings
 from hiprobe.cli.study import study
 from hiprobe.errors import HiProbeError
 from hiprobe.version import __version__
@@ -25,20 +28,20 @@ app = typer.Typer(
     name="hiprobe",
     help="Find what is abnormal in video by probing the hidden states of a frozen multimodal LLM.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(fit)
-app.command()(detect)
-app.command("eval")(evaluate)
-app.command()(report)
-app.command()(probes)
+app.command(cls=Command)(fit)
+app.command(cls=Command)(detect)
+app.command("eval", cls=Command)(evaluate)
+app.command(cls=Command)(report)
+app.command(cls=Command)(probes)
 app.add_typer(models, name="models")
-app.command()(study)
+app.command(cls=Command)(study)
 app.add_typer(datasets, name="datasets")
-app.command()(serve)
-app.command()(demo)
+app.command(cls=Command)(serve)
+app.command(cls=Command)(demo)
 
 
 def _version(wanted: bool) -> None:
@@ -49,9 +52,11 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Find what is abnormal in video by probing the hidden states of a frozen multimodal LLM."""
+    context.default_map = read_settings(cast(TyperGroup, context.command))
 
 
 def main() -> None:

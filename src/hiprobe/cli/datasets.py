@@ -10,14 +10,22 @@ import typer
 
 from hiprobe.cli import options
 from hiprobe.cli.printing import Printer
+from hiprobe.cli.settings import Command
 
 datasets = typer.Typer(
     help="List public datasets, check a copy, and turn it or a share of it into labels.", no_args_is_help=False
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of a dataset that `hiprobe datasets` lists.")]
-Root = Annotated[Path, typer.Option("--root", help="Folder of your copy, in the layout of docs/datasets.md.")]
-Output = Annotated[Path, typer.Option("-o", "--out", help="The labels to write, a .csv.")]
+Root = Annotated[
+    Path,
+    typer.Option(
+        "--root", help="Folder of your copy, in the layout of docs/datasets.md.", rich_help_panel=options.INPUT
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("--out", "-o", help="The labels to write, a .csv.", rich_help_panel=options.OUTPUT)
+]
 
 _INTERVAL = 10.0
 """Seconds between two lines of progress."""
@@ -45,12 +53,20 @@ def known(context: typer.Context, debug: options.Debug = False) -> None:
     printer.line("How to obtain each, its layout and the traps of its labels: docs/datasets.md.")
 
 
-@datasets.command()
+@datasets.command(cls=Command)
 def check(
     name: Name,
     root: Root,
-    split: Annotated[str, typer.Option(help="train, test or all.")] = "all",
-    decode: Annotated[bool, typer.Option("--decode", help="Decode every frame too; takes far longer.")] = False,
+    split: options.Split = "all",
+    decode: Annotated[
+        bool,
+        typer.Option(
+            "--decode",
+            help="Decode every frame too; takes far longer.",
+            rich_help_panel=options.INPUT,
+            show_default=False,
+        ),
+    ] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -76,12 +92,12 @@ def check(
     printer.line(f"{summary}: all there, readable, and as long as their labels say")
 
 
-@datasets.command()
+@datasets.command(cls=Command)
 def export(
     name: Name,
     root: Root,
     output: Output,
-    split: Annotated[str, typer.Option(help="train, test or all.")] = "test",
+    split: options.Split = "test",
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -96,12 +112,17 @@ def export(
     printer.line(f"{output}: {len(manifest.videos)} videos, {abnormal} of them abnormal")
 
 
-@datasets.command()
+@datasets.command(cls=Command)
 def sample(
     labels: Annotated[Path, typer.Argument(help="Labels: .csv, .jsonl, or a folder with normal/.")],
     output: Output,
-    share: Annotated[float, typer.Option(help="Share of the videos to keep, above 0 and at most 1.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same videos.")] = 0,
+    share: Annotated[
+        float,
+        typer.Option(
+            "--share", help="Share of the videos to keep, above 0 and at most 1.", rich_help_panel=options.INPUT
+        ),
+    ] = 0.01,
+    seed: options.Seed = 0,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:

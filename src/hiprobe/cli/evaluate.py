@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hiprobe.cli import options
+from hiprobe.cli.groups import Events, Loading, Running, given, with_groups
 from hiprobe.cli.printing import Printer
 from hiprobe.errors import UsageError
 
@@ -17,10 +19,48 @@ if TYPE_CHECKING:
     from hiprobe.evaluation import Confidence, EvalReport, ScoresSettings
 
 
-@options.with_loading
+@dataclass(frozen=True)
+class MeasuredEvents(Events):
+    """As detect finds events; the events of scores are found too, by a threshold on their own scale."""
+
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="calibrated|adaptive|NUMBER",
+            autocompletion=options.choices("calibrated", "adaptive"),
+            help="With a probe: calibrated or adaptive, as for detect. With --scores: adaptive or a number.",
+            show_default="the probe's; with --scores the events of detect's results, and none of other scores",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+
+    def of_scores(self, every: int | None) -> ScoresSettings:
+        """Return how scores are read and events found. Raises UsageError if an option is wrong or has no effect."""
+        from hiprobe.evaluation import ScoresSettings
+
+        sigma, level, finding = self.sigma, self.threshold, given(self)
+        for name in ("sigma", "threshold"):
+            finding.pop(name, None)
+        if finding and level is None:
+            option = next(iter(finding)).replace("_", "-")
+            raise UsageError(f"--{option} is for finding events in scores: give --threshold too.")
+        if "kappa" in finding and level != "adaptive":
+            raise UsageError("--kappa is for --threshold adaptive; leave it out.")
+        if level is None or level == "adaptive":
+            return ScoresSettings(every, sigma, level, **finding)
+        try:
+            return ScoresSettings(every, sigma, float(level), **finding)
+        except ValueError:
+            raise UsageError(
+                f"--threshold {level!r}: with --scores give 'adaptive' or a number on the scale of the scores; "
+                "'calibrated' is of a probe."
+            ) from None
+
+
+@with_groups
 def evaluate(
     labels: Annotated[Path, typer.Argument(help="Labelled videos, in the same form as for fit.", readable=False)],
-    probe: Annotated[str | None, typer.Option("--probe", "-p", help=options.PROBE_HELP)] = None,
+    probe: options.Probe = None,
     scores: Annotated[
         Path | None,
         typer.Option(
@@ -28,43 +68,42 @@ def evaluate(
             help="Instead of a probe: scores of any system, or results that detect wrote. A folder with a file per "
             "video, or a .csv table; see docs/evaluate.md.",
             readable=False,
+            rich_help_panel=options.LOOK,
         ),
     ] = None,
-    every: Annotated[
-        int | None,
-        typer.Option("--scores-every", help="With --scores: frames that each score is for.", show_default="1"),
-    ] = None,
-    model: options.Model = "embedded",
-    loading: options.Loading = options.LOADING,
     iou: Annotated[
         list[float] | None,
         typer.Option(
             "--iou",
             help="Temporal IoU from which an event counts as found; may be repeated.",
             show_default="0.1, 0.3 and 0.5",
+            rich_help_panel=options.LOOK,
         ),
     ] = None,
+    events: MeasuredEvents = MeasuredEvents(),
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--scores-every",
+            help="With --scores: frames that each score is for.",
+            show_default="1",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None,
+    fps: options.Fps = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    model: options.Model = "embedded",
+    loading: Loading = Loading(),
     resamples: Annotated[
         int,
-        typer.Option("--bootstrap", help="Resamples of the videos for 95% confidence intervals; 0 for none."),
-    ] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    sigma: options.Sigma = None,
-    threshold: Annotated[
-        str | None,
         typer.Option(
-            "--threshold",
-            help="With a probe: 'calibrated' or 'adaptive', as for detect. With --scores: 'adaptive' or a number.",
-            show_default="the probe's; with --scores the events of detect's results, and none of other scores",
+            "--bootstrap",
+            help="Resamples of the videos for 95% confidence intervals; 0 for none.",
+            rich_help_panel=options.ADVANCED,
         ),
-    ] = None,
-    kappa: options.Kappa = None,
-    min_duration: options.MinDuration = None,
-    merge_gap: options.MergeGap = None,
-    fps: options.Fps = None,
-    features: options.Features = None,
-    batch_memory: options.BatchMemory = None,
-    quiet: options.Quiet = False,
+    ] = 1000,
+    running: Running = Running(),
     debug: options.Debug = False,
 ) -> None:
     """Measure a probe on labelled videos that it was not fitted on, or the scores of another system."""
@@ -74,67 +113,30 @@ def evaluate(
     from hiprobe.pipeline import evaluate_manifest, evaluate_scores
     from hiprobe.probes import load_probe
 
-    if (probe is None) == (scores is None):
-        raise UsageError(
-            "hiprobe eval measures a probe or scores: give --probe PROBE or --scores PATH, one of the two."
-        )
     if every is not None and scores is None:
         raise UsageError("--scores-every is for --scores; leave it out with a probe.")
     printer = Printer(quiet or as_json)
-    manifest = load_manifest(labels).with_fps(fps)
-    if scores is not None:
-        settings = scores_settings(every, sigma, threshold, kappa, min_duration, merge_gap)
-        result = evaluate_scores(manifest, scores, ious=iou or DEFAULT_IOUS, n_resamples=resamples, settings=settings)
-    else:
-        loaded = load_probe(cast(str, probe))
-        localize = options.localize_settings(loaded.localize, sigma, threshold, kappa, min_duration, merge_gap)
-        backbone = load_backbone(model, printer.line, loading, loaded.reading.layer)
+    ious = iou or DEFAULT_IOUS
+    if probe is not None and scores is None:
+        manifest, loaded = load_manifest(labels).with_fps(fps), load_probe(probe)
+        localize = events.over(loaded.localize)
+        backbone = load_backbone(model, printer.line, loading.load_options, loaded.reading.layer)
         with printer.progress() as report:
+            run = running.run(report)
             result = evaluate_manifest(
-                manifest,
-                loaded,
-                backbone,
-                ious=iou or DEFAULT_IOUS,
-                n_resamples=resamples,
-                localize=localize,
-                run=options.run_of(features, batch_memory, report),
+                manifest, loaded, backbone, ious=ious, n_resamples=resamples, localize=localize, run=run
             )
+    elif scores is not None and probe is None:
+        manifest, settings = load_manifest(labels).with_fps(fps), events.of_scores(every)
+        result = evaluate_scores(manifest, scores, ious=ious, n_resamples=resamples, settings=settings)
+    else:
+        raise UsageError(
+            "hiprobe eval measures a probe or scores: give --probe PROBE or --scores PATH, one of the two."
+        )
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(result), indent=2))
     else:
         summary(Printer(quiet=False), result)
-
-
-def scores_settings(
-    every: int | None,
-    sigma: float | None,
-    threshold: str | None,
-    kappa: float | None,
-    min_duration: float | None,
-    merge_gap: float | None,
-) -> ScoresSettings:
-    """Return how scores are read and events found. Raises UsageError if an option is wrong or has no effect."""
-    from hiprobe.evaluation import ScoresSettings
-
-    events = {"kappa": kappa, "min_duration": min_duration, "merge_gap": merge_gap}
-    given = {name: value for name, value in events.items() if value is not None}
-    if given and threshold is None:
-        option = next(iter(given)).replace("_", "-")
-        raise UsageError(f"--{option} is for finding events in scores: give --threshold too.")
-    if "kappa" in given and threshold != "adaptive":
-        raise UsageError("--kappa is for --threshold adaptive; leave it out.")
-    level: float | Literal["adaptive"] | None
-    if threshold is None or threshold == "adaptive":
-        level = threshold
-    else:
-        try:
-            level = float(threshold)
-        except ValueError:
-            raise UsageError(
-                f"--threshold {threshold!r}: with --scores give 'adaptive' or a number on the scale of the scores; "
-                "'calibrated' is of a probe."
-            ) from None
-    return ScoresSettings(every, sigma, level, **given)
 
 
 def summary(printer: Printer, result: EvalReport) -> None:

@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hiprobe.cli import options
+from hiprobe.cli.groups import Events, Loading, Running, given, with_groups
 from hiprobe.cli.printing import Printer
+from hiprobe.cli.reading import ReadingOptions
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from hiprobe.pipeline import FitNormalResult, FitResult
-    from hiprobe.probing import DlspResult
+    from collections.abc import Sequence
+
+    from hiprobe.backbones import Backbone
+    from hiprobe.datasets import Manifest
+    from hiprobe.features import Run
+    from hiprobe.probing import DlspResult, Probe
 
 
-@options.with_loading
+METHODS = ("gaussian", "memory-bank")
+"""As in :mod:`hiprobe.probing.oneclass`, which takes long to import."""
+
+
+@dataclass(frozen=True)
+class NormalOptions:
+    """How a probe is fitted to normal videos alone; what is not given is as the library has it."""
+
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PER_HOUR",
+            help="With --normal-only: events an hour of normal video that are wanted at most.",
+            show_default="1.0",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(METHODS),
+            autocompletion=options.choices(*METHODS),
+            help="With --normal-only: how far a token is from normal ones.",
+            show_default="gaussian",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.method is not None and self.method not in METHODS:
+            raise UsageError(f"--method {self.method!r}: choose one of {', '.join(METHODS)}.")
+
+
+@with_groups
 def fit(
     labels: Annotated[
         Path,
@@ -25,9 +65,25 @@ def fit(
             readable=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The probe file to write.")] = Path("hiprobe.probe"),
+    reading: ReadingOptions = ReadingOptions(),
+    events: Events = Events(),
+    normal_only: Annotated[
+        bool,
+        typer.Option(
+            "--normal-only",
+            help="Fit to normal videos alone; see docs/normal-only.md.",
+            rich_help_panel=options.LOOK,
+            show_default=False,
+        ),
+    ] = False,
+    normal: NormalOptions = NormalOptions(),
+    fps: options.Fps = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The probe file to write.", rich_help_panel=options.OUTPUT)
+    ] = Path("hiprobe.probe"),
+    quiet: options.Quiet = False,
     model: options.Model = "embedded",
-    loading: options.Loading = options.LOADING,
+    loading: Loading = Loading(),
     keep_layer: Annotated[
         str | None,
         typer.Option(
@@ -35,170 +91,124 @@ def fit(
             metavar="PROBE",
             help="Keep the layer of this probe, and fit the rest anew: after relabelling. How it cuts and reads videos "
             "is kept too.",
+            rich_help_panel=options.ADVANCED,
         ),
     ] = None,
-    normal_only: Annotated[
-        bool,
-        typer.Option("--normal-only", help="Fit to normal videos alone; see docs/normal-only.md."),
-    ] = False,
-    false_alarms: Annotated[
-        float | None,
-        typer.Option(
-            "--false-alarms",
-            metavar="PER_HOUR",
-            help="With --normal-only: events an hour of normal video that are wanted at most.",
-            show_default="1.0",
-        ),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option("--method", help="With --normal-only: 'gaussian' or 'memory-bank'.", show_default="gaussian"),
-    ] = None,
-    length: Annotated[
-        float | None,
-        typer.Option(
-            "--segment", help="Length of a segment, in seconds.", show_default="the kept probe's; 2.0 in a new one"
-        ),
-    ] = None,
-    stride: Annotated[
-        float | None,
-        typer.Option(
-            "--stride", help="Seconds between segment starts.", show_default="the kept probe's; 1.0 in a new one"
-        ),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(
-            "--frames", help="K, frames sampled from a segment.", show_default="the kept probe's; 8 in a new one"
-        ),
-    ] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="The text given with the frames.")] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", help="System message.", show_default="none, or the chat template's")
-    ] = None,
-    pooling: Annotated[
-        str | None,
-        typer.Option("--pooling", help="'last', 'visual' or 'motion'.", show_default="the backbone's own"),
-    ] = None,
-    sigma: options.Sigma = None,
-    threshold: options.Threshold = None,
-    kappa: options.Kappa = None,
-    min_duration: options.MinDuration = None,
-    merge_gap: options.MergeGap = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of cross-validation and bootstrap.")] = 0,
-    fps: options.Fps = None,
-    features: options.Features = None,
-    batch_memory: options.BatchMemory = None,
-    quiet: options.Quiet = False,
+    running: Running = Running(),
+    seed: options.Seed = 0,
     debug: options.Debug = False,
 ) -> None:
     """Fit a probe to a few labelled videos: pick the layer, train the scorer, calibrate the threshold.
 
     With --normal-only, fit it to normal videos alone.
     """
-    from hiprobe.backbones import POOLINGS, load_backbone
+    from hiprobe.backbones import load_backbone
     from hiprobe.datasets import load_manifest
-    from hiprobe.errors import UsageError
-    from hiprobe.localize import LocalizeSettings
-    from hiprobe.pipeline import fit as fit_labels
-    from hiprobe.pipeline.fit_normal import FALSE_ALARMS, fit_normal
-    from hiprobe.probes import load_probe
-    from hiprobe.probing import METHODS
 
-    printer = Printer(quiet)
-    if pooling is not None and pooling not in POOLINGS:
-        raise UsageError(f"--pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
-    if method is not None and method not in METHODS:
-        raise UsageError(f"--method {method!r}: choose one of {', '.join(METHODS)}.")
-    if not normal_only and (false_alarms, method) != (None, None):
+    if given(normal) and not normal_only:
         raise UsageError("--false-alarms and --method go with --normal-only; add it, or leave them out.")
-    if normal_only and (pooling, keep_layer) != (None, None):
+    if normal_only and (reading.pooling, keep_layer) != (None, None):
         raise UsageError(
             "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --keep-layer out."
         )
-    keep = load_probe(keep_layer) if keep_layer else None
-    if keep and keep.dlsp is None:
-        raise UsageError(f"{keep_layer}: was fitted with --normal-only, and its layer cannot be kept; name another.")
-    settings = keep.localize if keep else LocalizeSettings()
-    localize = options.localize_settings(settings, sigma, threshold, kappa, min_duration, merge_gap)
+    printer = Printer(quiet)
+    keep = _kept(keep_layer) if keep_layer else None
     manifest = load_manifest(labels).with_fps(fps)
-    backbone = load_backbone(model, printer.line, loading)
-    info = backbone.info
-    reading = info.token_reading() if normal_only else keep.reading if keep else info.reading()
-    cut = {"length": length, "stride": stride, "frames": frames}
-    sampling = replace(reading.sampling, **{name: value for name, value in cut.items() if value is not None})
-    asked = {"prompt": prompt or None, "system": system or None, "pooling": pooling}
-    changed = {name: value for name, value in asked.items() if value is not None}
-    reading = replace(reading, sampling=sampling, **changed)  # type: ignore[arg-type]
+    backbone = load_backbone(model, printer.line, loading.load_options)
     with printer.progress() as report:
-        run = options.run_of(features, batch_memory, report, seed)
+        run = running.run(report, seed)
         if normal_only:
-            found = fit_normal(
-                manifest,
-                backbone,
-                method=method or "gaussian",  # type: ignore[arg-type]
-                false_alarms=FALSE_ALARMS if false_alarms is None else false_alarms,
-                reading=reading,
-                localize=localize,
-                run=run,
-            )
+            fitted = _fit_normal(manifest, backbone, reading, events, normal, run)
         else:
-            result = fit_labels(manifest, backbone, reading=reading, localize=localize, keep=keep, run=run)
-    if normal_only:
-        found.probe.save(out)
-        normal_summary(printer, found)
-        printer.line(f"probe: {out}")
-        return
-    result.probe.save(out)
-    summary(printer, result)
+            fitted = _fit_labelled(manifest, backbone, reading, events, keep, run)
+    fitted.probe.save(out)
+    for line in fitted.lines:
+        printer.line(line)
+    printer.warnings(fitted.notes)
     printer.line(f"probe: {out}")
 
 
-def summary(printer: Printer, result: FitResult) -> None:
-    """Print what a fit found, in a few lines."""
+@dataclass(frozen=True)
+class _Fitted:
+    """A probe, how it came about in a few lines, and what to know before relying on it."""
+
+    probe: Probe
+    lines: Sequence[str]
+    notes: Sequence[str]
+
+
+def _kept(name: str) -> Probe:
+    """Load the probe whose layer is to be kept. Raises UsageError if it has none that can be."""
+    from hiprobe.probes import load_probe
+
+    probe = load_probe(name)
+    if probe.dlsp is None:
+        raise UsageError(f"{name}: was fitted with --normal-only, and its layer cannot be kept; name another.")
+    return probe
+
+
+def _fit_labelled(
+    manifest: Manifest, backbone: Backbone, reading: ReadingOptions, events: Events, keep: Probe | None, run: Run
+) -> _Fitted:
+    from hiprobe.localize import LocalizeSettings
+    from hiprobe.pipeline import fit as fit_labelled
+
+    result = fit_labelled(
+        manifest,
+        backbone,
+        reading=reading.over(keep.reading if keep else backbone.info.reading()),
+        localize=events.over(keep.localize if keep else LocalizeSettings()),
+        keep=keep,
+        run=run,
+    )
     calibration, dlsp = result.probe.calibration, result.dlsp
-    printer.line(
+    lines = [
         f"calibration set: {calibration.n_videos} videos, {calibration.n_segments} segments, "
-        f"{calibration.n_abnormal} abnormal, {calibration.n_groups} groups"
-    )
-    if result.kept:
-        printer.line(f"layer {result.probe.layer}, kept; the scorer and the threshold are new")
-    else:
-        _choice(printer, dlsp)
-    printer.line(f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})")
-    printer.warnings((*calibration.notes, *dlsp.notes))
+        f"{calibration.n_abnormal} abnormal, {calibration.n_groups} groups",
+        *(
+            [f"layer {result.probe.layer}, kept; the scorer and the threshold are new"]
+            if result.kept
+            else _why_this_layer(dlsp)
+        ),
+        f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})",
+    ]
+    return _Fitted(result.probe, lines, (*calibration.notes, *dlsp.notes))
 
 
-def normal_summary(printer: Printer, result: FitNormalResult) -> None:
-    """Print what a fit to normal videos found, in a few lines."""
-    probe = result.probe
-    stats = probe.calibration
-    printer.line(
-        f"normal set: {stats.n_videos} videos, {60 * stats.hours:.1f} minutes, {stats.n_segments} segments, "
-        f"{stats.n_groups} groups"
-    )
-    told = zip(stats.layers, stats.layer_auc, strict=True)
-    printer.line(
-        f"layer {probe.layer} of the {probe.reading.site}"
-        + "".join(f"; AUC of pseudo-anomalies at layer {layer}: {auc:.3f}" for layer, auc in told)
-    )
-    printer.line(
-        f"threshold {probe.calibrated_threshold:.3f}: {stats.events} events on these videos, held out; "
-        f"{stats.false_alarms_per_hour:g} an hour were allowed"
-    )
-    printer.warnings(stats.notes)
-
-
-def _choice(printer: Printer, dlsp: DlspResult) -> None:
-    """Print why this layer."""
+def _why_this_layer(dlsp: DlspResult) -> list[str]:
     import numpy as np
 
     best, top = dlsp.layers.index(dlsp.layer), int(np.nanargmax(dlsp.cv_auc))
-    printer.line(
+    return [
         f"layer l* = {dlsp.layer} of {len(dlsp.layers)}: D_KL {dlsp.d_kl[best]:.3f}, LDR {dlsp.ldr[best]:.3f}, "
-        f"H {dlsp.entropy[best]:.3f}, S {dlsp.combined[best]:.3f}; wins {dlsp.stability[best]:.0%} of bootstraps"
-    )
-    printer.line(
+        f"H {dlsp.entropy[best]:.3f}, S {dlsp.combined[best]:.3f}; wins {dlsp.stability[best]:.0%} of bootstraps",
         f"beside it: silhouette {dlsp.silhouette[best]:.3f}, AUC {dlsp.cv_auc[best]:.3f} at l*; "
-        f"the highest AUC of any layer is {dlsp.cv_auc[top]:.3f}, at layer {dlsp.layers[top]}"
+        f"the highest AUC of any layer is {dlsp.cv_auc[top]:.3f}, at layer {dlsp.layers[top]}",
+    ]
+
+
+def _fit_normal(
+    manifest: Manifest, backbone: Backbone, reading: ReadingOptions, events: Events, normal: NormalOptions, run: Run
+) -> _Fitted:
+    from hiprobe.localize import LocalizeSettings
+    from hiprobe.pipeline import fit_normal
+
+    result = fit_normal(
+        manifest,
+        backbone,
+        reading=reading.over(backbone.info.token_reading()),
+        localize=events.over(LocalizeSettings()),
+        run=run,
+        **given(normal),
     )
+    probe, stats = result.probe, result.probe.calibration
+    told = zip(stats.layers, stats.layer_auc, strict=True)
+    lines = [
+        f"normal set: {stats.n_videos} videos, {60 * stats.hours:.1f} minutes, {stats.n_segments} segments, "
+        f"{stats.n_groups} groups",
+        f"layer {probe.layer} of the {probe.reading.site}"
+        + "".join(f"; AUC of pseudo-anomalies at layer {layer}: {auc:.3f}" for layer, auc in told),
+        f"threshold {probe.calibrated_threshold:.3f}: {stats.events} events on these videos, held out; "
+        f"{stats.false_alarms_per_hour:g} an hour were allowed",
+    ]
+    return _Fitted(probe, lines, stats.notes)

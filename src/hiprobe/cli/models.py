@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import options
+from hiprobe.cli.groups import Loading, with_groups
 from hiprobe.cli.printing import Printer
+from hiprobe.cli.settings import Command
 
 models = typer.Typer(help="List backbones, fetch one ahead, or check that one is read rightly.", no_args_is_help=False)
 
@@ -44,37 +46,36 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
     )
 
 
-@models.command()
+@models.command(cls=Command)
 def pull(
     name: Name,
+    quiet: options.Quiet = False,
     revision: options.Revision = None,
     offline: options.Offline = False,
     trust_remote_code: options.TrustRemoteCode = False,
-    quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Fetch a checkpoint into the hub's cache, so that no network is needed later."""
     from hiprobe.backbones.checkpoint import find_checkpoint
+    from hiprobe.backbones.options import LoadOptions
 
     printer = Printer(quiet)
-    loading = options.Loading(revision=revision, offline=offline, trust_remote_code=trust_remote_code)
+    loading = LoadOptions(revision=revision, offline=offline, trust_remote_code=trust_remote_code)
     folder = find_checkpoint(name, loading, printer.line)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     printer.line(f"{name}: {size / 1e9:.2f} GB in {folder}")
 
 
-@models.command()
-@options.with_loading
-def check(
-    name: Name, loading: options.Loading = options.LOADING, quiet: options.Quiet = False, debug: options.Debug = False
-) -> None:
+@models.command(cls=Command)
+@with_groups
+def check(name: Name, quiet: options.Quiet = False, loading: Loading = Loading(), debug: options.Debug = False) -> None:
     """Load a checkpoint and check that its hidden states are read rightly; print a verdict."""
     from hiprobe.backbones.checking import check_checkpoint
     from hiprobe.errors import BackboneError
 
     printer = Printer(quiet)
     failed = []
-    for finding in check_checkpoint(name, loading, printer.line):
+    for finding in check_checkpoint(name, loading.load_options, printer.line):
         printer.line(str(finding))
         if finding.passed is False:
             failed.append(finding.name)

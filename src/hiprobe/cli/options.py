@@ -1,23 +1,25 @@
-"""Options that several commands share, each declared once."""
+"""Options that several commands share, each declared once, and the panels that help shows options in."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
-from hiprobe.backbones.options import LoadOptions
 from hiprobe.errors import UsageError
 
-if TYPE_CHECKING:
-    from hiprobe.features import FeatureStore, ProgressReport, Run
-    from hiprobe.localize import LocalizeSettings
+LOOK = "What to look for"
+INPUT = "Input"
+OUTPUT = "Output"
+MODEL = "Model"
+ADVANCED = "Advanced"
+
+PANELS = (LOOK, INPUT, OUTPUT, MODEL, ADVANCED)
+"""In the order of the help."""
 
 
 @dataclass
@@ -35,127 +37,109 @@ def _debug(value: bool) -> bool:
     return value
 
 
-PROBE_HELP = "A probe file that fit wrote, or the name of a starter probe (see `hiprobe probes`)."
+def choices(*words: str) -> Callable[[], list[str]]:
+    """Return what completes an option in a shell. The library checks the value, with a sentence of its own."""
+    return lambda: list(words)
 
-Model = Annotated[
-    str, typer.Option("--model", help="The backbone: embedded, a checkpoint's ID on the hub, or its folder.")
-]
-Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second, for videos that are folders of images.")]
-Features = Annotated[
-    Path | None,
-    typer.Option(
-        "--features", help="Folder that keeps hidden states between runs.", show_default="in the cache folder"
-    ),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
-Debug = Annotated[bool, typer.Option("--debug", callback=_debug, is_eager=True, help="Show tracebacks of errors.")]
-Sigma = Annotated[
-    float | None,
-    typer.Option(
-        "--sigma", help="Gaussian smoothing of scores, in seconds.", show_default="the probe's; 1.0 in a new one"
-    ),
-]
-Threshold = Annotated[
+
+Probe = Annotated[
     str | None,
     typer.Option(
-        "--threshold",
-        help="'calibrated' (fixed, from the calibration set) or 'adaptive' (mean + kappa * std of the video).",
-        show_default="the probe's; calibrated in a new one",
-    ),
-]
-Kappa = Annotated[
-    float | None,
-    typer.Option("--kappa", help="Of the adaptive threshold.", show_default="the probe's; 0.2 in a new one"),
-]
-MinDuration = Annotated[
-    float | None,
-    typer.Option("--min-duration", help="Drop shorter events; seconds.", show_default="the probe's; 0.5 in a new one"),
-]
-MergeGap = Annotated[
-    float | None,
-    typer.Option(
-        "--merge-gap", help="Join events at most this far apart; seconds.", show_default="the probe's; 1.0 in a new one"
+        "--probe",
+        "-p",
+        help="A probe file that fit wrote, or the name of a starter probe (see `hiprobe probes`).",
+        rich_help_panel=LOOK,
     ),
 ]
 
-BatchMemory = Annotated[
+Fps = Annotated[
     float | None,
-    typer.Option("--batch-memory", help="GB that a batch of segments may take.", show_default="half of what is free"),
+    typer.Option("--fps", help="Frames per second, for videos that are folders of images.", rich_help_panel=INPUT),
 ]
 StartTime = Annotated[
     str | None,
     typer.Option(
         "--start-time",
+        metavar="TIME",
         help="When the video began, for the time of day in the report: 2026-03-01T22:00:00, with +01:00 or Z if known.",
         show_default="what the file says",
+        rich_help_panel=INPUT,
+    ),
+]
+Split = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        metavar="train|test|all",
+        autocompletion=choices("train", "test", "all"),
+        help="Of a dataset.",
+        rich_help_panel=INPUT,
     ),
 ]
 
-Loading = LoadOptions
-"""How a checkpoint is loaded: what a command under :func:`with_loading` is given in place of these options."""
-
-Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the network for a checkpoint.")]
-TrustRemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Let code that comes with a checkpoint run. Dangerous.")
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print JSON, in place of what a person reads.", rich_help_panel=OUTPUT, show_default=False
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=OUTPUT, show_default=False)
 ]
 
-LOADING = LoadOptions()
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="ID_OR_PATH",
+        help="The backbone: embedded, a checkpoint's ID on the hub, or its folder.",
+        rich_help_panel=MODEL,
+    ),
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.", rich_help_panel=MODEL)
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", help="Never ask the network for a checkpoint.", rich_help_panel=MODEL, show_default=False
+    ),
+]
 
-_LOADING = {
-    "dtype": Annotated[str, typer.Option(help="float32, bfloat16, float16; auto: bfloat16 on a GPU, else float32.")],
-    "device": Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="a GPU if there is one")],
-    "device_map": Annotated[str | None, typer.Option(help="'auto' spreads a model over GPUs and memory.")],
-    "quantize": Annotated[str | None, typer.Option(help="8bit or 4bit, by bitsandbytes; needs a GPU.")],
-    "revision": Revision,
-    "offline": Offline,
-    "trust_remote_code": TrustRemoteCode,
-}
-
-
-def with_loading(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`LoadOptions` in place of its parameter ``loading``."""
-    hints = get_type_hints(command, include_extras=True)
-
-    @functools.wraps(command)
-    def run(*words: Any, **given: Any) -> None:
-        chosen = {name: given.pop(name, getattr(LOADING, name)) for name in _LOADING}
-        command(*words, loading=LoadOptions(**chosen), **given)
-
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        if parameter.name == "loading":
-            parameters += [
-                inspect.Parameter(
-                    name, inspect.Parameter.KEYWORD_ONLY, default=getattr(LOADING, name), annotation=annotation
-                )
-                for name, annotation in _LOADING.items()
-            ]
-        else:
-            hint = hints[parameter.name]
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
-
-
-def localize_settings(
-    base: LocalizeSettings,
-    sigma: float | None,
-    threshold: str | None,
-    kappa: float | None,
-    min_duration: float | None,
-    merge_gap: float | None,
-) -> LocalizeSettings:
-    """Return ``base`` with those settings changed that the user gave. Raises UsageError if one is wrong."""
-    given = {
-        "sigma": sigma,
-        "threshold": threshold,
-        "kappa": kappa,
-        "min_duration": min_duration,
-        "merge_gap": merge_gap,
-    }
-    return replace(base, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        "--features",
+        metavar="FOLDER",
+        help="Folder that keeps hidden states between runs.",
+        show_default="in the cache folder",
+        rich_help_panel=ADVANCED,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", help="Of all that is drawn: the same seed draws the same.", rich_help_panel=ADVANCED),
+]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Let code that comes with a checkpoint run. Dangerous.",
+        rich_help_panel=ADVANCED,
+        show_default=False,
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        callback=_debug,
+        is_eager=True,
+        help="Show tracebacks of errors.",
+        rich_help_panel=ADVANCED,
+        show_default=False,
+    ),
+]
 
 
 def start_of(given: str | None, videos: Sequence[Path]) -> datetime | None:
@@ -168,22 +152,3 @@ def start_of(given: str | None, videos: Sequence[Path]) -> datetime | None:
         return datetime.fromisoformat(given)
     except ValueError as error:
         raise UsageError(f"--start-time {given!r}: give a date and time such as 2026-03-01T22:00:00.") from error
-
-
-def run_of(
-    features: Path | None, batch_memory: float | None, report: ProgressReport | None = None, seed: int = 0
-) -> Run:
-    """Return how a verb runs: with a store in ``features``, by default in the cache folder; memory is in GB."""
-    from hiprobe.features import Run
-
-    memory = None if batch_memory is None else int(batch_memory * 1e9)
-    run = Run(feature_store(features), seed=seed, batch_memory=memory)
-    return run if report is None else replace(run, report=report)
-
-
-def feature_store(folder: Path | None) -> FeatureStore:
-    """Return the store in ``folder``, by default in the cache folder."""
-    from hiprobe.backbones import cache_folder
-    from hiprobe.features import FeatureStore
-
-    return FeatureStore(folder or cache_folder() / "features")

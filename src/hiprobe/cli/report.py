@@ -13,8 +13,10 @@ from hiprobe.cli.printing import Printer
 
 def report(
     results: Annotated[list[Path], typer.Argument(help="JSON files that detect wrote.", readable=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("report.html"),
     start_time: options.StartTime = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.", rich_help_panel=options.OUTPUT)] = Path(
+        "report.html"
+    ),
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hiprobe.cli import options
+from hiprobe.cli.groups import Loading, Running, with_groups
 from hiprobe.cli.printing import Printer
 from hiprobe.errors import UsageError
 from hiprobe.studies.names import STUDY_NAMES
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _NAMES = "\n\n".join(f"{name}: {question}" for name, question in STUDY_NAMES.items())
 
 
-@options.with_loading
+@with_groups
 def study(
     name: Annotated[str, typer.Argument(help="Which one; see above.")],
     labels: Annotated[
@@ -29,30 +30,48 @@ def study(
             "several."
         ),
     ],
+    texts: Annotated[
+        int,
+        typer.Option(
+            "--texts", help="Videos of each class that prompts has described; 0 for none.", rich_help_panel=options.LOOK
+        ),
+    ] = 12,
     roots: Annotated[
         list[Path] | None,
         typer.Option(
-            "--root", help="Folder of your copy of a dataset; as often as datasets are named, in their order."
+            "--root",
+            help="Folder of your copy of a dataset; as often as datasets are named, in their order.",
+            rich_help_panel=options.INPUT,
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Of datasets: train, test or all.")] = "all",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, Markdown and SVG.")] = Path("studies"),
+    split: options.Split = "all",
+    fps: options.Fps = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for JSON, Markdown and SVG.", rich_help_panel=options.OUTPUT)
+    ] = Path("studies"),
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
     models: Annotated[
         list[str],
-        typer.Option("--model", help="As for fit; transfer takes several, and compares them."),
+        typer.Option(
+            "--model",
+            metavar="ID_OR_PATH",
+            help="As for fit; transfer takes several, and compares them.",
+            rich_help_panel=options.MODEL,
+        ),
     ] = ["embedded"],  # noqa: B006 - typer's defaults are values
-    loading: options.Loading = options.LOADING,
-    seed: Annotated[int, typer.Option("--seed", help="Of folds, draws and resamples.")] = 0,
-    repeats: Annotated[int, typer.Option("--repeats", help="Cross-validations, each with folds of its own.")] = 3,
-    draws: Annotated[int, typer.Option("--draws", help="Resamples of groups for intervals.")] = 500,
-    texts: Annotated[
-        int, typer.Option("--texts", help="Videos of each class that prompts has described; 0 for none.")
-    ] = 12,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON Lines, not the tables.")] = False,
-    fps: options.Fps = None,
-    features: options.Features = None,
-    batch_memory: options.BatchMemory = None,
-    quiet: options.Quiet = False,
+    loading: Loading = Loading(),
+    repeats: Annotated[
+        int,
+        typer.Option(
+            "--repeats", help="Cross-validations, each with folds of its own.", rich_help_panel=options.ADVANCED
+        ),
+    ] = 3,
+    draws: Annotated[
+        int, typer.Option("--draws", help="Resamples of groups for intervals.", rich_help_panel=options.ADVANCED)
+    ] = 500,
+    running: Running = Running(),
+    seed: options.Seed = 0,
     debug: options.Debug = False,
 ) -> None:
     """Run an experiment on labelled videos: a table, a figure and the numbers in a file."""
@@ -67,8 +86,8 @@ def study(
     printer = Printer(quiet or as_json)
     manifests = [manifest.with_fps(fps) for manifest in _manifests(labels, roots or [], split)]
     with printer.progress() as report:
-        run = options.run_of(features, batch_memory, report, seed)
-        backbones = [load_backbone(model, printer.line, loading) for model in models]
+        run = running.run(report, seed)
+        backbones = [load_backbone(model, printer.line, loading.load_options) for model in models]
         readers = [Reader(backbone, run) for backbone in backbones]
         # Each is written before the next is begun, which may fail.
         for result in run_study(name, manifests, readers, StudySettings(seed, repeats, draws, texts)):

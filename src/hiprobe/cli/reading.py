@@ -1,0 +1,89 @@
+"""Options of fit that say how videos are cut and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import typer
+
+from hiprobe.backbones.reading import POOLINGS, Reading
+from hiprobe.cli import options
+from hiprobe.cli.groups import given
+from hiprobe.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How videos are cut into segments, and what the backbone is asked of each.
+
+    What is not given is as the kept probe has it, or the backbone.
+    """
+
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="The text given with the frames.",
+            show_default="the kept probe's; a general question in a new one",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+    system: Annotated[
+        str | None,
+        typer.Option(
+            help="System message.",
+            show_default="the kept probe's; none, or the chat template's, in a new one",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+    pooling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(POOLINGS),
+            autocompletion=options.choices(*POOLINGS),
+            help="Which tokens of a segment are read: the last, the mean of the visual ones, or that by motion.",
+            show_default="the kept probe's; the backbone's own in a new one",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+    length: Annotated[
+        float | None,
+        typer.Option(
+            "--segment",
+            metavar="SECONDS",
+            help="Length of a segment.",
+            show_default="the kept probe's; 2.0 in a new one",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None
+    stride: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="From one segment's start to the next one's.",
+            show_default="the kept probe's; 1.0 in a new one",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Frames sampled from a segment.",
+            show_default="the kept probe's; 8 in a new one",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.pooling is not None and self.pooling not in POOLINGS:
+            raise UsageError(f"--pooling {self.pooling!r}: choose one of {', '.join(POOLINGS)}.")
+
+    def over(self, base: Reading) -> Reading:
+        """Return ``base`` with that changed that was given; an empty text is none given.
+
+        Raises UsageError if a number is wrong.
+        """
+        changed = {name: value for name, value in given(self).items() if value != ""}
+        cut = {name: changed.pop(name) for name in ("length", "stride", "frames") if name in changed}
+        return replace(base, sampling=replace(base.sampling, **cut), **changed)
