@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,15 +14,17 @@ from safetensors import safe_open
 from scipy.spatial.distance import cdist
 from sklearn.covariance import LedoitWolf
 
+from hiprobe.backbones import Batch
 from hiprobe.datasets import load_manifest
 from hiprobe.errors import CalibrationError, ProbeError, UsageError
-from hiprobe.features import FeatureStore
+from hiprobe.features import FeatureStore, Run, extract
 from hiprobe.localize import LocalizeSettings, NormalScores, false_alarm_threshold, find_events, smooth
-from hiprobe.pipeline import FitNormalResult, detect, evaluate_manifest, fit_normal
+from hiprobe.pipeline import FitNormalResult, detect, evaluate_manifest, fit, fit_normal, refit
 from hiprobe.pipeline.pasting import paste
-from hiprobe.pipeline.tokens import sampled_views, sampling_reading
+from hiprobe.pipeline.tokens import sample_tokens, sampled_views
 from hiprobe.probing import (
     Gaussian,
+    LogisticProbe,
     MemoryBank,
     OneClassProbe,
     Probe,
@@ -57,7 +60,7 @@ def test_a_gaussian_bears_features_that_never_vary() -> None:
         Gaussian.fit(np.ones((9, 3)))
 
 
-def test_neighbours_are_the_nearest_kept_tokens() -> None:
+def test_distances_from_a_bank_are_to_its_nearest_token() -> None:
     normal, seen = tokens(30), tokens(7)
     np.testing.assert_allclose(MemoryBank.fit(normal).distances(seen), cdist(seen, normal).min(1), rtol=1e-4)
 
@@ -167,7 +170,7 @@ def eventful(folder: Path) -> Path:
 def test_the_layer_is_chosen_without_any_anomaly(fitted: FitNormalResult) -> None:
     probe = fitted.probe
     stats = probe.calibration
-    assert (probe.layer, probe.site, stats.layers) == (BEST_LAYER, "vision", (1, BEST_LAYER))
+    assert (probe.layer, probe.reading.site, stats.layers) == (BEST_LAYER, "vision", (1, BEST_LAYER))
     assert stats.layer_auc[1] > 0.8 > stats.layer_auc[0]
     assert (stats.n_videos, stats.n_groups, stats.events) == (5, 5, 0)
     assert any("0.8 minutes" in note for note in stats.notes)
@@ -177,29 +180,31 @@ def test_a_probe_of_normal_videos_finds_an_event_and_leaves_a_normal_video_alone
     fitted: FitNormalResult, folder: Path, eventful: Path, tmp_path: Path
 ) -> None:
     backbone, store = FakeTokenBackbone(), FeatureStore(tmp_path)
-    found = detect(eventful, fitted.probe, backbone, store=store)
+    found = detect(eventful, fitted.probe, backbone, run=Run(store))
     (item,) = found.events
     # Scores have no upper end: what is very abnormal reaches as far as smoothing does.
     assert 8 - 4 < item.event.start < 8.5 and 11.5 < item.event.end < 12 + 4 and 8 < item.event.peak_time < 12
-    assert found.provenance.pooling == "tokens"
+    assert (found.provenance.reading.pooling, found.provenance.reading.site) == ("tokens", "vision")
     assert not detect(yard_video(folder / "other.mp4", 10, seed=55), fitted.probe, backbone).events
     read = backbone.segments
-    assert detect(eventful, fitted.probe, backbone, store=store).segments == found.segments
+    assert detect(eventful, fitted.probe, backbone, run=Run(store)).segments == found.segments
     assert backbone.segments == read  # scores are kept, too
     scorer = replace(fitted.probe.scorer, centres=dict.fromkeys(fitted.probe.scorer.centres, 0.0))
     other = replace(fitted.probe, scorer=scorer)
-    assert detect(eventful, other, backbone, store=store).segments != found.segments  # and are never another probe's
+    assert detect(eventful, other, backbone, run=Run(store)).segments != found.segments  # and are never another probe's
 
 
 def test_evaluation_takes_a_one_class_probe(fitted: FitNormalResult, folder: Path, eventful: Path) -> None:
-    labels = folder / "eval.csv"
-    labels.write_text("path,label,start,end\neventful.mp4,cart,8,12\ncalm0.mp4,normal,,\n")
-    report = evaluate_manifest(labels, fitted.probe, FakeTokenBackbone())
+    report = evaluate_manifest(write_labels(folder), fitted.probe, FakeTokenBackbone())
     assert report.pooled_auc is not None and report.pooled_auc > 0.95
 
 
-def test_neighbours_work_the_same_way(folder: Path, eventful: Path, fitted: FitNormalResult) -> None:
-    probe = fit_normal(folder / "normal.csv", FakeTokenBackbone(), kind="neighbours", layer=BEST_LAYER).probe
+def test_a_memory_bank_works_the_same_way(folder: Path, eventful: Path, fitted: FitNormalResult) -> None:
+    backbone = FakeTokenBackbone()
+    reading = replace(backbone.info.token_reading(), layers=(BEST_LAYER,))
+    probe = fit_normal(folder / "normal.csv", backbone, method="memory-bank", reading=reading).probe
+    assert probe.scorer.method == "memory-bank"
+    assert all(isinstance(model, MemoryBank) for model in probe.scorer.models.values())
     assert probe.calibration.layers == () and probe.layer == BEST_LAYER
     assert len(detect(eventful, probe, FakeTokenBackbone()).events) == 1
 
@@ -207,9 +212,10 @@ def test_neighbours_work_the_same_way(folder: Path, eventful: Path, fitted: FitN
 def test_sampled_tokens_are_pairs_of_a_state_and_its_change() -> None:
     frames = RANDOM.integers(0, 256, (2, 5, 12, 16, 3), dtype=np.uint8)
     backbone = FakeTokenBackbone()
-    states = sampling_reading(backbone, 0).hidden_states(frames, "", [BEST_LAYER], "visual")
-    views = sampled_views(states[1:, 0], 4)
-    every = backbone.token_states(frames[1:], "", [BEST_LAYER])[0, 0]
+    reading = replace(backbone.info.token_reading(), layers=(BEST_LAYER,))
+    kept = sample_tokens(reading, 4, 0).keep(backbone.read(Batch(frames), reading))
+    views = sampled_views(kept[1:, 0], 4)
+    every = backbone.read(Batch(frames[1:]), reading).values[0, 0]
     pairs = np.concatenate([every[1:], np.diff(every, axis=0)], axis=-1).reshape(-1, 8)
     sampled = np.concatenate([views["appearance"], views["motion"]], axis=1)
     assert (cdist(sampled, pairs).min(1) < 1e-3).all()
@@ -228,23 +234,49 @@ def test_what_cannot_be_fitted_is_said_before_anything_is_read(folder: Path, tmp
     assert backbone.segments == 0
 
 
-@pytest.mark.parametrize("kind", ["gaussian", "neighbours"])
-def test_the_probe_file_is_exact_and_says_what_is_wrong(fitted: FitNormalResult, tmp_path: Path, kind: str) -> None:
-    models = fit_models({"appearance": tokens(50), "motion": tokens(50)}, kind)
-    scorer = TokenScorer(kind, models, {"appearance": 1.0, "motion": 0.1}, {"appearance": 0.5, "motion": 2.0})
-    probe = replace(fitted.probe, scorer=scorer)
-    path = tmp_path / "yard.probe"
+def file_parts(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return header and tensors of a probe file."""
+    with safe_open(path, "numpy") as file:
+        header = json.loads(file.metadata()["hiprobe"])
+    return header, safetensors.numpy.load_file(path)
+
+
+def with_scorer(probe: OneClassProbe, method: str) -> OneClassProbe:
+    """Return the probe with a scorer of five features by a method."""
+    models = fit_models({"appearance": tokens(50), "motion": tokens(50)}, method)
+    scorer = TokenScorer(method, models, {"appearance": 1.0, "motion": 0.1}, {"appearance": 0.5, "motion": 2.0}, top=2)
+    return replace(probe, scorer=scorer)
+
+
+def assert_equal(one: OneClassProbe, other: OneClassProbe) -> None:
+    """Assert that two probes are equal in every part; what arrays hold, to the bit."""
+    for field in fields(OneClassProbe):
+        if field.name != "scorer":
+            assert getattr(one, field.name) == getattr(other, field.name), field.name
+    assert one.reading.name == other.reading.name  # not compared with the rest of the reading
+    scorer, again = one.scorer, other.scorer
+    assert (scorer.method, scorer.top) == (again.method, again.top)
+    assert (dict(scorer.centres), dict(scorer.scales)) == (dict(again.centres), dict(again.scales))
+    assert scorer.models.keys() == again.models.keys()
+    for view, model in scorer.models.items():
+        assert type(model) is type(again.models[view])
+        held, read = model.arrays(), again.models[view].arrays()
+        assert held.keys() == read.keys()
+        assert all(held[name].dtype == read[name].dtype and np.array_equal(held[name], read[name]) for name in held)
+
+
+@pytest.mark.parametrize("method", ["gaussian", "memory-bank"])
+def test_the_probe_file_is_exact_and_says_what_is_wrong(fitted: FitNormalResult, tmp_path: Path, method: str) -> None:
+    probe, path = with_scorer(fitted.probe, method), tmp_path / "yard.probe"
     probe.save(path)
     again = read_probe(path)
     assert isinstance(again, OneClassProbe) and again.identity == probe.identity
-    assert replace(again, scorer=scorer) == replace(probe, scorer=scorer) or again.calibration == probe.calibration
+    assert_equal(again, probe)
     seen = tokens(2 * 4 * 6).reshape(2, 4, 6, 5)
-    np.testing.assert_array_equal(again.scorer.scores(seen), scorer.scores(seen))
+    np.testing.assert_array_equal(again.scorer.scores(seen), probe.scorer.scores(seen))
     with pytest.raises(ProbeError, match=r"hiprobe\.oneclass/1"):
-        Probe.load(path)
-    with safe_open(path, "numpy") as file:
-        header = json.loads(file.metadata()["hiprobe"])
-    held = safetensors.numpy.load_file(path)
+        LogisticProbe.load(path)
+    header, held = file_parts(path)
     held.pop(next(iter(held)))
     safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header)})
     with pytest.raises(ProbeError, match="damaged"):
@@ -253,3 +285,54 @@ def test_the_probe_file_is_exact_and_says_what_is_wrong(fitted: FitNormalResult,
     safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header)})
     with pytest.raises(ProbeError, match="unknown to this release"):
         read_probe(path)
+    header |= {"kind": method, "site": "beyond"}
+    safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header)})
+    with pytest.raises(ProbeError, match="reads at 'beyond', which this release does not know; update hiprobe"):
+        read_probe(path)
+    header["schema"] = "hiprobe.oneclass/2"
+    safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header)})
+    with pytest.raises(ProbeError, match=r"written by a newer HiProbe \(schema hiprobe\.oneclass/2\); update hiprobe"):
+        read_probe(path)
+
+
+def test_a_file_of_the_first_releases_is_read(fitted: FitNormalResult, tmp_path: Path) -> None:
+    """They call a memory bank ``neighbours``."""
+    probe, path = with_scorer(fitted.probe, "memory-bank"), tmp_path / "yard.probe"
+    probe.save(path)
+    header, held = file_parts(path)
+    assert header["kind"] == "memory-bank" and set(held) == {"appearance.bank", "motion.bank"}
+    safetensors.numpy.save_file(held, path, metadata={"hiprobe": json.dumps(header | {"kind": "neighbours"})})
+    again = read_probe(path)
+    assert isinstance(again, OneClassProbe)
+    assert_equal(again, probe)
+
+
+def test_it_meets_the_probe_protocol_and_labels_cannot_adapt_it(fitted: FitNormalResult, eventful: Path) -> None:
+    probe: Probe = fitted.probe
+    assert probe.dlsp is None and probe.scores_tokens and not probe.adaptable
+    assert (probe.reading.layers, probe.reading.pooling) == ((BEST_LAYER,), "tokens")
+    assert probe.card.finds == "what is unlike the normal video of normal.csv"
+    assert (probe.card.n_videos, probe.card.n_groups, probe.card.n_segments) == (5, 5, len(fitted.held_out))
+    features = extract(eventful, FakeTokenBackbone(), probe.extraction)
+    kept = features.at(BEST_LAYER)
+    assert kept.shape == (19, 1) and probe.score(kept).tolist() == kept[:, 0].tolist()
+    assert probe.similar(kept[0]) == ()
+    with pytest.raises(UsageError, match="fitted on normal video alone, so labels cannot refit it"):
+        probe.adapt(kept, np.arange(19) % 2, np.arange(19), "a note")
+    with pytest.raises(UsageError, match="labels cannot refit it"):
+        refit(probe, [features], [(np.arange(19) % 2).astype(np.int8)], "labels")
+    calibration = write_labels(eventful.parent)
+    with pytest.raises(ProbeError, match="fitted with --normal-only, and its layer cannot be kept"):
+        fit(calibration, FakeTokenBackbone(), keep=probe)
+
+
+def write_labels(folder: Path) -> Path:
+    """Write a manifest of an event and of a normal video; return it."""
+    labels = folder / "eventful.csv"
+    labels.write_text("path,label,start,end\neventful.mp4,cart,8,12\ncalm0.mp4,normal,,\n")
+    return labels
+
+
+def test_a_probe_of_another_backbone_is_refused(fitted: FitNormalResult, eventful: Path) -> None:
+    with pytest.raises(ProbeError, match="backbone fingerprint"):
+        detect(eventful, fitted.probe, FakeTokenBackbone("0" * 64))

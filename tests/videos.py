@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 BITS = 10
 
@@ -75,6 +76,15 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def write_images(folder: Path, n_frames: int, images: Sequence[NDArray[np.uint8]] | None = None) -> Path:
+    """Write a folder of images, of which image i shows the number i unless others are given; return the folder."""
+    folder.mkdir(parents=True)
+    for index in range(n_frames):
+        image = numbered_image(index) if images is None else images[index]
+        Image.fromarray(image).save(folder / f"{index:04}.png")
+    return folder
 
 
 def write_audio(path: Path) -> Path:

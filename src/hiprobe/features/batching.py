@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hiprobe.backbones.memory import PeakMemory, free_memory, is_out_of_memory, release_memory
 from hiprobe.errors import BackboneError
 
 Item = TypeVar("Item")
+Row = TypeVar("Row")
 
 _LARGEST_ON_CPU, _LARGEST = 4, 32
 
@@ -45,7 +43,7 @@ class Batches:
         self.size = 1
         """Items in the next batch."""
 
-    def run(self, function: Callable[[Sequence[Item]], NDArray[np.float32]], items: Sequence[Item]) -> NDArray:
+    def run(self, function: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item]) -> list[Row]:
         """Return what ``function`` makes of ``items``, one row each.
 
         Raises
@@ -57,7 +55,7 @@ class Batches:
             return self._first(function, items)
         return self._halving(function, items)
 
-    def _first(self, function: Callable[[Sequence[Item]], NDArray], items: Sequence[Item]) -> NDArray:
+    def _first(self, function: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item]) -> list[Row]:
         budget = self._budget or int(SHARE * free_memory(self._device))
         with PeakMemory(self._device) as peak:
             rows = self._halving(function, items)
@@ -65,7 +63,7 @@ class Batches:
         self.size = max(1, min(largest_batch(self._device), budget // max(1, peak.bytes // len(items))))
         return rows
 
-    def _halving(self, function: Callable[[Sequence[Item]], NDArray], items: Sequence[Item]) -> NDArray:
+    def _halving(self, function: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item]) -> list[Row]:
         try:
             return function(items)
         except Exception as error:
@@ -80,4 +78,4 @@ class Batches:
         release_memory(self._device)
         half = len(items) // 2
         self.size = min(self.size, max(1, half))
-        return np.concatenate([self._halving(function, items[:half]), self._halving(function, items[half:])])
+        return self._halving(function, items[:half]) + self._halving(function, items[half:])

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,15 +222,8 @@ class Engine:
         size = self._batches.size
         pieces, self._waiting = self._waiting[:size], self._waiting[size:]
         names = ", ".join(dict.fromkeys(str(self._videos[piece.video]) for piece in pieces))
-        rows: list[dict[int, NDArray[np.float32]]] = [{} for _ in pieces]
         try:
-            for index, extraction in enumerate(self._extractions):
-                wanted = [at for at, piece in enumerate(pieces) if index not in self._unfinished[piece.video].known]
-                if not wanted:
-                    continue
-                kept = self._batches.run(partial(self._forward, extraction), [pieces[at] for at in wanted])
-                for at, row in zip(wanted, kept, strict=True):
-                    rows[at][index] = row
+            rows = self._batches.run(self._forward, pieces)
         except BackboneError as error:
             raise BackboneError(f"{names}: {error}") from error
         except Exception as error:
@@ -243,8 +235,19 @@ class Engine:
             self._tell(video, self._unfinished[video].done, self._unfinished[video].segments)
             self._finish(video, writer)
 
-    def _forward(self, extraction: Extraction, pieces: Sequence[_Piece]) -> NDArray[np.float32]:
-        batch = Batch.of([piece.sampled for piece in pieces])
+    def _forward(self, pieces: Sequence[_Piece]) -> list[dict[int, NDArray[np.float32]]]:
+        """Return what is kept of each piece, by the index of each extraction that is not known."""
+        rows: list[dict[int, NDArray[np.float32]]] = [{} for _ in pieces]
+        for index, extraction in enumerate(self._extractions):
+            wanted = [at for at, piece in enumerate(pieces) if index not in self._unfinished[piece.video].known]
+            if wanted:
+                kept = self._kept(extraction, [pieces[at].sampled for at in wanted])
+                for at, row in zip(wanted, kept, strict=True):
+                    rows[at][index] = row
+        return rows
+
+    def _kept(self, extraction: Extraction, segments: Sequence[SampledSegment]) -> NDArray[np.float32]:
+        batch = Batch.of(segments)
         if extraction.alter is not None:
             batch = replace(batch, frames=extraction.alter(batch.frames))
         states = self._backbone.read(batch, extraction.reading)

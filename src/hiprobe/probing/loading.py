@@ -10,9 +10,15 @@ from hiprobe.probing.one_class_probe import OneClassProbe
 from hiprobe.probing.probe import Probe
 from hiprobe.probing.probe_file import read_probe_file, schema_of
 
+
+def _sort(schema: object) -> str:
+    """Return what a schema says of the sort of probe: all but its version."""
+    return str(schema).rpartition("/")[0]
+
+
 _SORTS: dict[str, type[LogisticProbe] | type[OneClassProbe]] = {
-    logistic_probe.SCHEMA: LogisticProbe,
-    one_class_probe.SCHEMA: OneClassProbe,
+    _sort(logistic_probe.SCHEMA): LogisticProbe,
+    _sort(one_class_probe.SCHEMA): OneClassProbe,
 }
 
 
@@ -26,4 +32,4 @@ def read_probe(path: Path | str) -> Probe:
     """
     text, _ = read_probe_file(Path(path))
     # What is no known sort is told as no logistic probe, with what it is instead.
-    return _SORTS.get(str(schema_of(text)), LogisticProbe).load(path)
+    return _SORTS.get(_sort(schema_of(text)), LogisticProbe).load(path)
