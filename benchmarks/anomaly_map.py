@@ -25,17 +25,17 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.extraction import Remembering, hidden_states
+from benchmarks.extraction import hidden_states
 from benchmarks.real_footage import read_videos
 from benchmarks.ucsd_ped2 import FITTED_TESTS, POOLINGS_MEASURED
-from hiprobe.backbones import Backbone, Pooling, load_backbone
+from hiprobe.backbones import Backbone, Batch, Places, Pooling, load_backbone
 from hiprobe.datasets import LabelledVideo, Manifest
-from hiprobe.explain import AnomalyMap, Witness, read_anomaly_map
-from hiprobe.explain.witness import spread
+from hiprobe.explain import AnomalyMap, MapKeeper, read_anomaly_map
+from hiprobe.explain.keeping import along
+from hiprobe.features import Run
 from hiprobe.files import write_text
 from hiprobe.localize import Event, LocalizeSettings
-from hiprobe.pipeline import DEFAULT_PROMPT
-from hiprobe.pipeline.detect import score
+from hiprobe.pipeline.detector import score
 from hiprobe.pipeline.fit import fit_features
 from hiprobe.probing import OneClassProbe, Probe, fit_scorer, saliency
 from hiprobe.video import Sampling, Video, iter_segments, open_video, plan_segments
@@ -87,7 +87,7 @@ class Tally:
         }
 
 
-def measure_ped2(data: Path, backbone: Any, work: Path) -> dict[str, dict[str, float]]:
+def measure_ped2(data: Path, backbone: Backbone, work: Path) -> dict[str, dict[str, float]]:
     """Measure on Test005 to Test012."""
     splits = read_videos(data)
     normal = [replace(video, group=video.path.stem) for video in splits["train"]]
@@ -101,35 +101,34 @@ def measure_ped2(data: Path, backbone: Any, work: Path) -> dict[str, dict[str, f
         _score(tallies["frame difference"], video, _at(_differences(opened)))
         _score(tallies["motion of patches alone"], video, _at(_patch_motion(opened, backbone)))
     everything = [*normal, *tests]
-    for pooling in POOLINGS_MEASURED:
-        features = dict(zip(everything, hidden_states(everything, backbone, work, pooling), strict=True))
+    for pooling, found in hidden_states(everything, backbone, work, POOLINGS_MEASURED).items():
+        features = dict(zip(everything, found, strict=True))
         fitting = [*normal, *tests[:FITTED_TESTS]]
         manifest = Manifest(Path("ucsd_ped2"), tuple(fitting))
-        probe = fit_features(manifest, [features[v] for v in fitting], backbone.info.name, LocalizeSettings()).probe
+        probe = fit_features(manifest, [features[v] for v in fitting], LocalizeSettings()).probe
         names = [f"probe, {pooling}, layer {probe.layer}"]
         probes = [probe]
         if pooling == "last":  # its own weights, read against the tokens as those of the other poolings are
             names.append(f"probe, {pooling}, layer {probe.layer}, its own weights")
-            probes.append(replace(probe, pooling="visual"))
+            probes.append(replace(probe, reading=replace(probe.reading, pooling="visual")))
         for name, one in zip(names, probes, strict=True):
             tallies[name] = Tally()
             for video in measured:
                 raw = np.array([segment.score for segment in score(features[video], probe, probe.localize)[0]])
-                _score(tallies[name], video, _at(_heat(open_video(video.path), raw, one, backbone)))
+                _score(tallies[name], video, _at(_maps(open_video(video.path), raw, one, backbone)))
     probe = OneClassProbe.load(work / "one_class_gaussian.probe")
     tallies["one-class probe"] = Tally()
     for video in measured:
         opened = open_video(video.path)
-        _score(tallies["one-class probe"], video, _at(_heat(opened, np.zeros(0), probe, backbone)))
+        _score(tallies["one-class probe"], video, _at(_maps(opened, np.zeros(0), probe, backbone)))
     return {name: tally.numbers() for name, tally in tallies.items()}
 
 
-def _heat(video: Video, scores: NDArray[np.float64], probe: Probe | OneClassProbe, backbone: Backbone) -> AnomalyMap:
+def _maps(video: Video, scores: NDArray[np.float64], probe: Probe, backbone: Backbone) -> AnomalyMap:
     """Return the maps of a whole video, taken for one event."""
     whole = Event(0.0, video.info.duration, 0.0, 1.0, 1.0)
-    return read_anomaly_map(
-        video, plan_segments(video.info.duration, Sampling()), scores, [whole], Witness(backbone, probe)
-    )
+    segments = plan_segments(video.info.duration, probe.reading.sampling)
+    return read_anomaly_map(video, segments, scores, [whole], MapKeeper(backbone, probe, Run()))
 
 
 def _at(anomaly_map: AnomalyMap) -> Maps:
@@ -147,13 +146,28 @@ def _differences(video: Video) -> AnomalyMap:
     return AnomalyMap(video.frame_times(), np.array([steps[0], *steps], np.float32))
 
 
-def _patch_motion(video: Video, backbone: Any) -> AnomalyMap:
+def _patch_motion(video: Video, backbone: Backbone) -> AnomalyMap:
     times, maps = [], []
     for item in iter_segments(video, Sampling(stride=2.0), backbone.info.frame_size):
         times.append(item.times)
-        maps.append(backbone.placed_states(item.frames[None], DEFAULT_PROMPT, 1, "visual").motion[0])
+        maps.append(_motion(item.frames, backbone))
     order = np.argsort(np.concatenate(times), kind="stable")
     return AnomalyMap(np.concatenate(times)[order], np.concatenate(maps)[order])
+
+
+def _motion(frames: NDArray[np.uint8], backbone: Backbone) -> NDArray[np.float32]:
+    """Return how far each patch of each of a segment's frames (K, H, W, 3) moves: (K, rows, columns)."""
+    motion = _places(frames, backbone, 1).motion
+    assert motion is not None
+    return motion[0]
+
+
+def _places(frames: NDArray[np.uint8], backbone: Backbone, layer: int) -> Places:
+    """Return where the visual tokens of a segment (K, H, W, 3) lie, and their states at a layer."""
+    reading = replace(backbone.info.reading(pooling="visual"), layers=(layer,), places=True)
+    places = backbone.read(Batch(frames[None]), reading).places
+    assert places is not None
+    return places
 
 
 def _score(tally: Tally, video: LabelledVideo, maps: Maps) -> None:
@@ -166,7 +180,7 @@ def _score(tally: Tally, video: LabelledVideo, maps: Maps) -> None:
             tally.add(maps(time), truth)
 
 
-def measure_scenes(backbone: Any, clips: int, work: Path) -> dict[str, dict[str, float]]:
+def measure_scenes(backbone: Backbone, clips: int, work: Path) -> dict[str, dict[str, float]]:
     """Fit on generated clips, ``clips`` abnormal and as many normal, and measure on ``clips`` abnormal ones."""
     from benchmarks.generated_scenes import CALIBRATION_SEED, TEST_SEED
     from hiprobe_training.scenes.raster import Renderer
@@ -179,27 +193,25 @@ def measure_scenes(backbone: Any, clips: int, work: Path) -> dict[str, dict[str,
     tallies = {"random": Tally(), "frame difference": Tally(), "motion of patches alone": Tally()}
     for frames, truth in measured:
         difference = np.abs(np.diff(frames.mean(-1), axis=0))
-        motion = backbone.placed_states(frames[None], DEFAULT_PROMPT, 1, "visual").motion[0]
+        motion = _motion(frames, backbone)
         _score_scene(tallies["random"], random.random((8, 12, 12)), truth)
         _score_scene(tallies["frame difference"], gaussian_filter(difference[[0, *range(7)]], (0, BLUR, BLUR)), truth)
         _score_scene(tallies["motion of patches alone"], motion, truth)
     poolings: tuple[Pooling, ...] = ("visual", "motion")
-    layers = range(1, backbone.info.layers + 1)
     for pooling in poolings:
-        states = np.concatenate(
-            [backbone.hidden_states(frames[None], DEFAULT_PROMPT, layers, pooling) for frames, _ in fitting]
-        )
+        reading = backbone.info.reading(pooling=pooling)
+        states = np.concatenate([backbone.read(Batch(frames[None]), reading).values for frames, _ in fitting])
         best = saliency(states, labels).best
         scorer = fit_scorer(states[:, best], labels, np.array([f"clip {i}" for i in range(len(labels))])).scorer
         name = f"probe, {pooling}, layer {best + 1}"
         tallies[name] = Tally()
         for frames, truth in measured:
-            placed = backbone.placed_states(frames[None], DEFAULT_PROMPT, best + 1, pooling)
-            _score_scene(tallies[name], spread(placed, scorer.weights / scorer.scale), truth)
+            places = _places(frames, backbone, best + 1)
+            _score_scene(tallies[name], along(places, scorer.weights / scorer.scale), truth)
     return {name: tally.numbers() for name, tally in tallies.items()}
 
 
-def _scene(seed: int, renderer: Any, backbone: Any, abnormal: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _scene(seed: int, renderer: Any, backbone: Backbone, abnormal: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the frames (8, H, W, 3) of a clip, and what its event changes at two moments (2, 96, 96)."""
     from hiprobe_training.projector.features import clip_frames
     from hiprobe_training.scenes.captions import EVENT_WORDS
@@ -237,9 +249,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["ped2", "scenes"], help="one of the two")
     parser.add_argument("--clips", type=int, default=44, help="generated clips to fit on, of each sort, and to measure")
     options = parser.parse_args()
-    backbone: Any = load_backbone(report=print).loaded
+    backbone = load_backbone(report=print)
     if options.only in (None, "ped2"):
-        ped2 = measure_ped2(options.data / "ucsd_ped2", Remembering(backbone), options.work)
+        ped2 = measure_ped2(options.data / "ucsd_ped2", backbone, options.work)
         show("UCSD Ped2", ped2)
         write_text(options.work / "anomaly_map-ped2.json", json.dumps(ped2, indent=2) + "\n")
     if options.only in (None, "scenes"):

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 import hiprobe_training.scenes
-from hiprobe.backbones import Pooling
-from hiprobe.backbones.embedded.backbone import VisualTokens
+from hiprobe.backbones import DEFAULT_PROMPT, Pooling
+from hiprobe.backbones.embedded.backbone import EmbeddedBackbone, VisualTokens
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.files import atomic_path
-from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probing import fit_scorer, saliency
 from hiprobe_training.projector.features import clip_frames
 from hiprobe_training.projector.slots import CROWD
@@ -46,14 +44,14 @@ class Drawn:
     people: list[int]
 
 
-def draw(backbone: Any, seed: int, abnormal: int, normal: int, work: Path) -> Drawn:
+def draw(backbone: EmbeddedBackbone, seed: int, abnormal: int, normal: int, work: Path) -> Drawn:
     """Draw clips, every kind of event equally often, and run the vision side over them; pictures stay in ``work``."""
     kinds = list(EVENT_WORDS)
     wanted: list[str | None] = [kinds[i % len(kinds)] for i in range(abnormal)]
     wanted += [None] * normal
     frames, people = _pictures(seed, wanted, backbone.info.frame_size, work)
-    tokens = [visual_tokens(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
-    with_slots = [tokens_with_slots(backbone, frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+    tokens = [backbone.visual_tokens(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+    with_slots = [backbone.tokens_with_slots(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
     return Drawn(tokens, with_slots, wanted, people)
 
 
@@ -77,19 +75,7 @@ def _pictures(
     return loaded["frames"], loaded["people"].tolist()
 
 
-@torch.inference_mode()
-def visual_tokens(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
-    """Visual tokens of frames (B, K, H, W, 3), as probes read them."""
-    return backbone.visual_tokens(frames)
-
-
-@torch.inference_mode()
-def tokens_with_slots(backbone: Any, frames: NDArray[np.uint8]) -> VisualTokens:
-    """Visual tokens of frames (B, K, H, W, 3), as text is generated from them."""
-    return backbone.tokens_with_slots(frames)
-
-
-def measure_text(backbone: Any, clips: Drawn) -> dict[str, Any]:
+def measure_text(backbone: EmbeddedBackbone, clips: Drawn) -> dict[str, Any]:
     """Print the tables of what is named and counted; returns the numbers."""
     texts = generate_all(backbone, clips.with_slots, EXPLAIN_PROMPT)
     counts = [_count(text) for text in generate_all(backbone, clips.with_slots, COUNT_PROMPT)]
@@ -132,19 +118,19 @@ def _count(text: str) -> int | None:
     return CROWD if found is None and ("crowd" in text or "many people" in text) else found
 
 
-def generate_all(backbone: Any, tokens: list[VisualTokens], prompt: str) -> list[str]:
+def generate_all(backbone: EmbeddedBackbone, tokens: list[VisualTokens], prompt: str) -> list[str]:
     """Answer the prompt about every clip, in batches."""
     return [text for part in tokens for text in backbone.say(part, prompt, MAX_NEW_TOKENS)]
 
 
-def states_of(backbone: Any, tokens: list[VisualTokens]) -> dict[Pooling, NDArray[np.float32]]:
+def states_of(backbone: EmbeddedBackbone, tokens: list[VisualTokens]) -> dict[Pooling, NDArray[np.float32]]:
     """Hidden states at every layer, (n, L, D) for each pooling."""
-    layers = range(1, backbone.info.layers + 1)
-    found = [backbone.read(part, DEFAULT_PROMPT, layers, POOLED) for part in tokens]
+    layers = backbone.info.every_layer
+    found = [backbone.read_tokens(part, DEFAULT_PROMPT, layers, POOLED) for part in tokens]
     return {pooling: np.concatenate([part[pooling] for part in found]) for pooling in POOLED}
 
 
-def measure_probing(backbone: Any, calibration: Drawn, test: Drawn) -> dict[str, Any]:
+def measure_probing(backbone: EmbeddedBackbone, calibration: Drawn, test: Drawn) -> dict[str, Any]:
     """Fit on the calibration clips, measure on the test clips, at every layer; prints a table."""
     numbers: dict[str, Any] = {}
     fitted_on, measured_on = (np.array([e is not None for e in c.events]) for c in (calibration, test))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.extraction import Remembering, hidden_states
+from benchmarks.extraction import hidden_states, states_with_slots
 from hiprobe.backbones import Pooling
 from hiprobe.backbones.embedded.recipe import TRAINED
 from hiprobe.datasets import LabelledVideo
@@ -33,12 +33,9 @@ def measure_layer_curve(splits: dict[str, list[LabelledVideo]], backbone: Any, w
     print("\n| projector | pooling | l* chosen by | AUC at l* | AUC at the last layer | difference, 95% by bootstrap |")
     print("| --- | --- | --- | --- | --- | --- |")
     poolings: tuple[Pooling, ...] = ("last", "visual")
-    readers: dict[str, Any] = {"untrained": Remembering(backbone)}
-    if TRAINED:
-        readers["trained"] = Remembering(backbone, with_slots=True)
-    for title, reader in readers.items():
-        for pooling in poolings:
-            features = hidden_states(videos, reader, work, pooling)
+    readers = {"untrained": hidden_states} | ({"trained": states_with_slots} if TRAINED else {})
+    for title, read in readers.items():
+        for pooling, features in read(videos, backbone, work, poolings).items():
             counts = [len(item.states) for item in features]
             clips = np.repeat(np.arange(len(videos)), counts)
             labels = np.repeat([video.is_abnormal for video in videos], counts)

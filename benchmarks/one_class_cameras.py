@@ -1,4 +1,4 @@
-"""One-class models on generated cameras: which kind and which block tell events from normal clips.
+"""One-class models on generated cameras: which method and which block tell events from normal clips.
 
     python -m benchmarks.one_class_cameras [--work bench-out] [--cameras 7]
 
@@ -14,7 +14,6 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -22,10 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.backbones import load_backbone
+from hiprobe.backbones import Backbone, Batch, load_backbone
 from hiprobe.files import atomic_path, write_text
-from hiprobe.pipeline import DEFAULT_PROMPT
-from hiprobe.probing import KINDS, fit_models, token_scorer, view_values
+from hiprobe.probing import METHODS, OneClassMethod, fit_models, token_scorer, view_values
 from hiprobe.probing.oneclass import TokenModel, view_tokens
 from hiprobe.video import Segment
 from hiprobe.video.segments import sample_times
@@ -81,30 +79,30 @@ def _frames(seed: int, event: str | None, camera: int, renderer: Renderer, size:
     return np.stack([np.asarray(Image.fromarray(f).resize((size[1], size[0]), Image.Resampling.BOX)) for f in seen])
 
 
-def measure(frames: dict[str, NDArray[np.uint8]], backbone: Any) -> dict[str, float]:
-    """Return the AUC of normal clips against those with events, by kind and block."""
-    layers, found = backbone.info.tokens.layers, {}
+def measure(frames: dict[str, NDArray[np.uint8]], backbone: Backbone) -> dict[str, float]:
+    """Return the AUC of normal clips against those with events, by method and block."""
+    reading, found = backbone.info.token_reading(), {}
     tokens = {
-        part: np.concatenate([backbone.token_states(clip[None], DEFAULT_PROMPT, layers) for clip in clips])
+        part: np.concatenate([backbone.read(Batch(clip[None]), reading).values for clip in clips])
         for part, clips in frames.items()
     }
     truth = np.repeat([0, 1], [NORMAL, EVENTS])
-    for index, layer in enumerate(layers):
+    for index, layer in enumerate(reading.layers):
         fit, normal, event = (tokens[part][:, index] for part in ("fit", "normal", "event"))
-        for kind in KINDS:
-            held_out = view_values(fit[FIT // 2 :], _models(fit[: FIT // 2], kind))
-            scorer = token_scorer(kind, _models(fit, kind), held_out)
+        for method in METHODS:
+            held_out = view_values(fit[FIT // 2 :], _models(fit[: FIT // 2], method))
+            scorer = token_scorer(method, _models(fit, method), held_out)
             scores = scorer.scores(np.concatenate([normal, event]))
-            found[f"{kind}, block {layer}"] = float(roc_auc_score(truth, scores))
+            found[f"{method}, block {layer}"] = float(roc_auc_score(truth, scores))
     return found
 
 
-def _models(tokens: NDArray[np.float32], kind: str) -> dict[str, TokenModel]:
+def _models(tokens: NDArray[np.float32], method: OneClassMethod) -> dict[str, TokenModel]:
     random, chosen = np.random.default_rng(0), {}
     for view, each in view_tokens(tokens).items():
         flat = each.reshape(-1, each.shape[-1])
         chosen[view] = flat[random.permutation(len(flat))[: TOKENS_A_CLIP * len(tokens)]]
-    return fit_models(chosen, kind)
+    return fit_models(chosen, method)
 
 
 def main() -> None:
@@ -114,12 +112,13 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=7, help="how many")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    backbone: Any = load_backbone(report=print).loaded
+    backbone = load_backbone(report=print)
+    size = backbone.info.shown_size(backbone.info.token_reading())
     rows: list[dict[str, float]] = []
     for camera in cameras(options.cameras):
         kept = options.work / f"one-class-camera-{camera}.json"
         if not kept.exists():
-            frames = draw(camera, backbone.info.tokens.frame_size, options.work)
+            frames = draw(camera, size, options.work)
             write_text(kept, json.dumps(measure(frames, backbone), indent=2) + "\n")
         rows.append(json.loads(kept.read_text(encoding="utf-8")))
         print(f"camera {camera}: done", flush=True)

@@ -13,14 +13,13 @@ import argparse
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
-from benchmarks.extraction import Remembering
 from benchmarks.surv_fight import measure_surv_fight
 from benchmarks.ucsd_ped2 import measure_ucsd_ped2
 from hiprobe.backbones import load_backbone
 from hiprobe.datasets import Interval, LabelledVideo
 from hiprobe.files import write_text
+from hiprobe.video import VideoRef
 
 
 def read_videos(folder: Path) -> dict[str, list[LabelledVideo]]:
@@ -33,7 +32,7 @@ def read_videos(folder: Path) -> dict[str, list[LabelledVideo]]:
             abnormal = row["label"] == "1"
             intervals = tuple(Interval(int(a) / fps, int(b) / fps, kind) for a, b in spans) if abnormal else ()
             label = kind if abnormal else "normal"
-            video = LabelledVideo(folder / row["path"], label, intervals, row["group"])
+            video = LabelledVideo(VideoRef(folder / row["path"]), label, intervals, row["group"])
             splits.setdefault(row["split"], []).append(video)
     return splits
 
@@ -46,7 +45,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["surv_fight", "ucsd_ped2"], help="one of the two")
     options = parser.parse_args()
     measures = {"surv_fight": measure_surv_fight, "ucsd_ped2": measure_ucsd_ped2}
-    backbone: Any = Remembering(load_backbone(report=print).loaded)
+    backbone = load_backbone(report=print)
     for name, measure in measures.items():
         if options.only in (None, name):
             numbers = measure(read_videos(options.data / name), backbone, options.work)

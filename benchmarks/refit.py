@@ -23,9 +23,8 @@ from benchmarks.real_footage import read_videos
 from hiprobe.backbones import load_backbone
 from hiprobe.datasets import segment_labels
 from hiprobe.errors import CalibrationError
-from hiprobe.features import FeatureStore, extract_all, raise_failures
+from hiprobe.features import FeatureStore, Run, extract_all, raise_failures
 from hiprobe.localize import calibrated_threshold
-from hiprobe.pipeline.detect import detection_reading
 from hiprobe.probes import load_starter
 from hiprobe.probing import Scorer, fit_scorer
 from hiprobe.probing.adaptation import STRENGTH, adapt_scorer
@@ -75,15 +74,15 @@ def main() -> None:
 
 def _read(folder: Path, work: Path) -> Clips:
     videos = [video for split in read_videos(folder).values() for video in split]
-    backbone, spec = detection_reading(load_starter("fight"), load_backbone(report=print))
-    features, failures = extract_all([video.path for video in videos], backbone, spec, FeatureStore(work / "features"))
+    reading, run = load_starter("fight").reading, Run(FeatureStore(work / "features"))
+    features, failures = extract_all([video.video for video in videos], load_backbone(report=print), reading, run)
     raise_failures(failures, "a benchmark leaves no video out:")
     # The clips of Ped2 are of one camera.
     alone = len({video.group for video in videos}) == 1
     return [
         Clip(
             video.path.stem,
-            found.at(spec.layers[0]),
+            found.at(reading.layer),
             segment_labels(video, found.starts, found.ends),
             video.path.stem if alone else video.group,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,13 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hiprobe.backbones import load_backbone
+from hiprobe.backbones import DEFAULT_PROMPT, Backbone, Batch, load_backbone
 from hiprobe.backbones.embedded.assembly import embedded_folder
 from hiprobe.backbones.embedded.backbone import VisualTokens
 from hiprobe.backbones.embedded.motion_internvl import MotionInternVLForConditionalGeneration
 from hiprobe.backbones.embedded.vision import normalise
 from hiprobe.backbones.registry import cache_folder
 from hiprobe.features.batching import largest_batch
-from hiprobe.pipeline import DEFAULT_PROMPT
 from hiprobe.probes import DEFAULT_STARTER, load_starter
 from hiprobe.video import SampledSegment, Sampling, iter_segments, open_video
 
@@ -52,10 +52,10 @@ def naive(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarr
     return np.stack(states)
 
 
-def ours(backbone: Any, segments: list[SampledSegment], layer: int) -> np.ndarray:
+def ours(backbone: Backbone, segments: list[SampledSegment], layer: int) -> np.ndarray:
     """One batch as `detect` reads it; (n, D)."""
-    frames = np.stack([item.frames for item in segments])
-    return backbone.hidden_states(frames, DEFAULT_PROMPT, [layer], "last")[:, 0]
+    reading = replace(backbone.info.reading(pooling="last"), layers=(layer,))
+    return backbone.read(Batch.of(segments), reading).values[:, 0]
 
 
 def needed_flops(backbone: Any, frames: int, segments: int, layer: int) -> float:
@@ -119,7 +119,7 @@ def measure_detection(video: Path) -> dict[str, Any]:
     # The counter knows attention only as the products that it is made of, and no product in place.
     in_place = {torch.ops.aten.addmm_: lambda _sum, a, b, **_: 2 * a[0] * a[1] * b[1]}
     with FlopCounterMode(display=False, custom_mapping=in_place) as counter, sdpa_kernel(SDPBackend.MATH):
-        fresh: Any = load_backbone().loaded
+        fresh = load_backbone().loaded
         for batch in batches:
             ours(fresh, batch, layer)
     machine = len(batches) * 2 * PRODUCT**3 / total["product"]

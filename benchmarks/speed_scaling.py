@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from benchmarks.speed_detection import ours, timed
-from hiprobe.backbones import load_backbone
-from hiprobe.features import FeatureSpec, extract
-from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.backbones import Batch, Reading, States, load_backbone
+from hiprobe.features import extract
 from hiprobe.probes import DEFAULT_STARTER, load_starter
 from hiprobe.video import Sampling, Segment, iter_segments, open_video, sample_segments
 
@@ -84,18 +84,17 @@ def _extract(video: Path, sampling: Sampling) -> dict[str, float]:
     import resource
 
     backbone: Any = load_backbone().loaded
-    layer = load_starter(DEFAULT_STARTER).layer
-    spec = FeatureSpec(sampling, DEFAULT_PROMPT, backbone.info.fingerprint, (layer,), "last")
-    busy, read = 0.0, backbone.hidden_states
+    reading = replace(load_starter(DEFAULT_STARTER).reading, sampling=sampling)
+    busy, read = 0.0, backbone.read
 
-    def hidden_states(*values: Any) -> np.ndarray:
+    def timed_read(batch: Batch, reading: Reading) -> States:
         nonlocal busy
-        taken, states = timed(read, *values)
+        taken, states = timed(read, batch, reading)
         busy += taken
         return states
 
-    backbone.hidden_states = hidden_states
-    taken, features = timed(extract, video, backbone, spec)
+    backbone.read = timed_read
+    taken, features = timed(extract, video, backbone, reading)
     return {
         "seconds_of_video": features.video.duration,
         "seconds": taken,

@@ -29,10 +29,10 @@ from hiprobe.features import Features
 from hiprobe.files import write_text
 from hiprobe.localize import Event, LocalizeSettings
 from hiprobe.pipeline import SegmentScore
-from hiprobe.pipeline.detect import score
+from hiprobe.pipeline.detector import score
 from hiprobe.pipeline.evaluate import video_scores
 from hiprobe.pipeline.fit import fit_features
-from hiprobe.probing import Probe, group_folds
+from hiprobe.probing import LogisticProbe, group_folds
 
 PARAGRAPH = TextWrapper(120, break_on_hyphens=False)
 POINT = TextWrapper(120, break_on_hyphens=False, initial_indent="- ", subsequent_indent="  ")
@@ -140,16 +140,14 @@ class Measured:
         return self.alarms / self.normal_seconds * 3600
 
 
-def fit_starter(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], backbone: str) -> Probe:
+def fit_starter(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features]) -> LogisticProbe:
     """Fit the probe that ships, on all videos. It names the data set, and no path of this machine."""
-    probe = _fit(recipe, videos, features, backbone, seed=0)
+    probe = _fit(recipe, videos, features, seed=0)
     source = f"starter probe {recipe.name}, fitted on {recipe.folder}"
     return replace(probe, calibration=replace(probe.calibration, source=source))
 
 
-def cross_validate(
-    recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], backbone: str
-) -> Measured:
+def cross_validate(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features]) -> Measured:
     """Score every video by probes that were fitted, with all their choices, without its group."""
     per_video = [segment_labels(video, item.starts, item.ends) for video, item in zip(videos, features, strict=True)]
     labels = np.concatenate(per_video)
@@ -162,7 +160,7 @@ def cross_validate(
         for _, held_out in group_folds(labels, groups, seed=seed):
             outside = set(groups[held_out])
             fitting = [(v, f) for v, f in zip(videos, features, strict=True) if v.group not in outside]
-            probe = _fit(recipe, [v for v, _ in fitting], [f for _, f in fitting], backbone, seed)
+            probe = _fit(recipe, [v for v, _ in fitting], [f for _, f in fitting], seed)
             layers.append(probe.layer)
             rows: list[tuple[NDArray, NDArray]] = []
             for video, item in zip(videos, features, strict=True):
@@ -186,9 +184,10 @@ def cross_validate(
     )
 
 
-def card(recipe: Recipe, videos: Sequence[LabelledVideo], probe: Probe, measured: Measured) -> str:
+def card(recipe: Recipe, videos: Sequence[LabelledVideo], probe: LogisticProbe, measured: Measured) -> str:
     """Return the card of a probe as Markdown, under the head that :mod:`hiprobe.probes` reads."""
-    stats, context, splits = probe.calibration, probe.context, len(SEEDS)
+    stats, reading, splits = probe.calibration, probe.reading, len(SEEDS)
+    sampling = reading.sampling
     seconds = measured.normal_seconds / splits
     folds = measured.fold_aucs
     within = f"{np.mean(folds):.3f} ± {np.std(folds):.3f} ({len(folds)} folds)" if folds else "undefined"
@@ -205,8 +204,8 @@ def card(recipe: Recipe, videos: Sequence[LabelledVideo], probe: Probe, measured
     settings = (
         f"The probe: layer {probe.layer} of {len(probe.dlsp.layers)}, pooling `{probe.pooling}`, C = {stats.C:g}, "
         f"threshold {probe.calibrated_threshold:.3f} on scores smoothed by {probe.localize.sigma:g} s; segments of "
-        f"{context.segment_length:g} s every {context.stride:g} s, {context.frames} frames each; prompt "
-        f'"{context.prompt}".'
+        f"{sampling.length:g} s every {sampling.stride:g} s, {sampling.frames} frames each; prompt "
+        f'"{reading.prompt}".'
     )
     limits = (
         *recipe.limits,
@@ -227,7 +226,7 @@ false_alarms_per_hour: {measured.false_alarms_per_hour:.2f}
 
 # {recipe.name}: {recipe.summary}
 
-A starter probe of HiProbe for the backbone `{context.backbone_name}`. It holds weights and statistics only, no footage.
+A starter probe of HiProbe for the backbone `{reading.name}`. It holds weights and statistics only, no footage.
 
 ## Data
 
@@ -255,7 +254,7 @@ A starter probe of HiProbe for the backbone `{context.backbone_name}`. It holds 
 
 {PARAGRAPH.fill(settings)}
 
-Backbone fingerprint: `{context.fingerprint}`
+Backbone fingerprint: `{reading.backbone}`
 (the probe is refused with any other).
 
 ## Intended use
@@ -268,23 +267,19 @@ Backbone fingerprint: `{context.fingerprint}`
 """
 
 
-def make(
-    recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], backbone: str, out: Path
-) -> Path:
+def make(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], out: Path) -> Path:
     """Fit, measure and write one probe and its card into ``out``; return the path of the probe."""
-    probe = fit_starter(recipe, videos, features, backbone)
-    measured = cross_validate(recipe, videos, features, backbone)
+    probe = fit_starter(recipe, videos, features)
+    measured = cross_validate(recipe, videos, features)
     path = out / f"{recipe.name}.probe"
     probe.save(path)
     write_text(path.with_suffix(".md"), card(recipe, videos, probe, measured))
     return path
 
 
-def _fit(
-    recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], backbone: str, seed: int
-) -> Probe:
+def _fit(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], seed: int) -> LogisticProbe:
     manifest = Manifest(Path(recipe.folder), tuple(videos))
-    return fit_features(manifest, features, backbone, LocalizeSettings(), seed=seed).probe
+    return fit_features(manifest, features, LocalizeSettings(), seed=seed).probe
 
 
 def _ranked(
@@ -310,15 +305,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states")
     parser.add_argument("--only", choices=[recipe.name for recipe in RECIPES], help="one of them")
     options = parser.parse_args()
-    backbone = load_backbone(report=print).loaded
+    backbone = load_backbone(report=print)
     for recipe in RECIPES:
         if options.only not in (None, recipe.name):
             continue
         videos = [video for split in read_videos(options.data / recipe.folder).values() for video in split]
         if recipe.clips_are_groups:
             videos = [replace(video, group=video.path.stem) for video in videos]
-        features = hidden_states(videos, backbone, options.work, backbone.info.pooling)
-        path = make(recipe, videos, features, backbone.info.name, options.out)
+        pooling = backbone.info.pooling
+        features = hidden_states(videos, backbone, options.work, [pooling])[pooling]
+        path = make(recipe, videos, features, options.out)
         print(f"{path}: {path.stat().st_size / 1000:.1f} kB, and its card {path.with_suffix('.md').name}")
 
 

@@ -28,8 +28,7 @@ def measure_surv_fight(splits: dict[str, list[LabelledVideo]], backbone: Backbon
     numbers: dict[str, Any] = {"rows": [], "layers": {}}
     clips = labels = groups = np.array([])
     per_layer = {}
-    for pooling in POOLINGS_MEASURED:
-        features = hidden_states(videos, backbone, work, pooling)
+    for pooling, features in hidden_states(videos, backbone, work, POOLINGS_MEASURED).items():
         counts = [len(item.states) for item in features]
         clips = np.repeat(np.arange(len(videos)), counts)
         labels = np.repeat([video.is_abnormal for video in videos], counts)

@@ -17,10 +17,10 @@ from hiprobe.datasets import LabelledVideo, Manifest, segment_labels
 from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_labels
 from hiprobe.features import Features
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
-from hiprobe.pipeline.detect import score
+from hiprobe.pipeline.detector import score
 from hiprobe.pipeline.evaluate import video_scores
 from hiprobe.pipeline.fit import fit_features
-from hiprobe.probing import Probe, fit_scorer
+from hiprobe.probing import LogisticProbe, fit_scorer
 from hiprobe.video import open_video
 
 FITTED_TESTS = 4
@@ -39,10 +39,9 @@ def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone
     fitted, held_out = tests[:FITTED_TESTS], tests[FITTED_TESTS:]
     numbers: dict[str, Any] = {}
     lines = []
-    for pooling in POOLINGS_MEASURED:
-        found = hidden_states(everything, backbone, work, pooling)
+    for pooling, found in hidden_states(everything, backbone, work, POOLINGS_MEASURED).items():
         features = dict(zip(everything, found, strict=True))
-        probe = _fit([*normal, *fitted], features, backbone)
+        probe = _fit([*normal, *fitted], features)
         per_layer = _auc_per_layer([*normal, *fitted], held_out, features)
         numbers[pooling] = {
             "layer": probe.layer,
@@ -53,7 +52,7 @@ def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone
         }
         for threshold in THRESHOLDS:
             report = _evaluate(held_out, probe, features, threshold)
-            alarms = _alarms_on_normal(normal, fitted, features, backbone, threshold)
+            alarms = _alarms_on_normal(normal, fitted, features, threshold)
             numbers[pooling][threshold] = {"test": _strip(report), "alarms_on_normal_per_hour": alarms}
             (events,), within = report.events, report.within_video
             lines.append(
@@ -72,20 +71,20 @@ def measure_ucsd_ped2(splits: dict[str, list[LabelledVideo]], backbone: Backbone
     return numbers
 
 
-def _fit(videos: Sequence[LabelledVideo], features: dict[LabelledVideo, Features], backbone: Backbone) -> Probe:
+def _fit(videos: Sequence[LabelledVideo], features: dict[LabelledVideo, Features]) -> LogisticProbe:
     manifest = Manifest(Path("ucsd_ped2"), tuple(videos))
     chosen = [features[video] for video in videos]
-    return fit_features(manifest, chosen, backbone.info.name, LocalizeSettings()).probe
+    return fit_features(manifest, chosen, LocalizeSettings()).probe
 
 
 def _evaluate(
-    videos: Sequence[LabelledVideo], probe: Probe, features: dict[LabelledVideo, Features], threshold: str
+    videos: Sequence[LabelledVideo], probe: LogisticProbe, features: dict[LabelledVideo, Features], threshold: str
 ) -> EvalReport:
     settings = LocalizeSettings(threshold=threshold)  # type: ignore[arg-type]
     return evaluate([_scored(video, features[video], probe, settings) for video in videos], (IOU,))
 
 
-def _scored(video: LabelledVideo, features: Features, probe: Probe, settings: LocalizeSettings) -> VideoScores:
+def _scored(video: LabelledVideo, features: Features, probe: LogisticProbe, settings: LocalizeSettings) -> VideoScores:
     segments, _, events = score(features, probe, settings)
     return video_scores(video, features.video.duration, segments, events)
 
@@ -115,14 +114,13 @@ def _alarms_on_normal(
     normal: Sequence[LabelledVideo],
     fitted: Sequence[LabelledVideo],
     features: dict[LabelledVideo, Features],
-    backbone: Backbone,
     threshold: str,
 ) -> float:
     """Events per hour on normal clips that the probe at hand was not fitted on, in folds over the clips."""
     events, seconds = 0, 0.0
     for fold in range(NORMAL_FOLDS):
         held_out = normal[fold::NORMAL_FOLDS]
-        probe = _fit([*(v for v in normal if v not in held_out), *fitted], features, backbone)
+        probe = _fit([*(v for v in normal if v not in held_out), *fitted], features)
         report = _evaluate(held_out, probe, features, threshold)
         events += report.events[0].n_predicted
         seconds += report.duration

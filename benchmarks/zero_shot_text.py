@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.generated_scenes import BATCH, generate_all, tokens_with_slots
+from benchmarks.generated_scenes import BATCH, generate_all
 from hiprobe.datasets import LabelledVideo
 from hiprobe.explain import EXPLAIN_PROMPT
 from hiprobe.video import Segment, open_video, sample_segments
@@ -24,7 +24,7 @@ def measure_zero_shot(splits: dict[str, list[LabelledVideo]], backbone: Any) -> 
         video = open_video(path)
         whole = Segment(0, 0.0, video.info.duration)
         frames += [item.frames for item in sample_segments(video, [whole], FRAMES, backbone.info.frame_size)]
-    tokens = [tokens_with_slots(backbone, np.stack(frames[i : i + BATCH])) for i in range(0, len(frames), BATCH)]
+    tokens = [backbone.tokens_with_slots(np.stack(frames[i : i + BATCH])) for i in range(0, len(frames), BATCH)]
     texts = generate_all(backbone, tokens, EXPLAIN_PROMPT)
     fights = np.array([video.is_abnormal for video in videos])
     said = np.array(["fight" in named_events(text) for text in texts])

@@ -11,11 +11,9 @@ import hiprobe
 from benchmarks.starter_probes import RECIPES, Measured, cross_validate, fit_starter, make
 from hiprobe.datasets import LabelledVideo, load_manifest
 from hiprobe.errors import ProbeError
-from hiprobe.features import Features, FeatureSpec, extract_all
-from hiprobe.pipeline import DEFAULT_PROMPT
+from hiprobe.features import Features, extract_all
 from hiprobe.probes import StarterProbe, find_starter, load_probe, load_starter, starter_probes
-from hiprobe.probing import Probe
-from hiprobe.video import Sampling
+from hiprobe.probing import LogisticProbe
 from tests.fakes import BEST_LAYER, FakeBackbone, write_calibration
 
 SHIPPED = starter_probes()
@@ -26,10 +24,8 @@ Labelled = tuple[list[LabelledVideo], list[Features]]
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
     """Labelled videos and their features by the fake backbone."""
-    videos = list(load_manifest(write_calibration(tmp_path_factory.mktemp("clips"))).videos)
-    backbone = FakeBackbone()
-    spec = FeatureSpec.for_backbone(backbone.info, Sampling(), DEFAULT_PROMPT)
-    return videos, extract_all([video.path for video in videos], backbone, spec)[0]
+    manifest, backbone = load_manifest(write_calibration(tmp_path_factory.mktemp("clips"))), FakeBackbone()
+    return list(manifest.videos), extract_all(manifest.refs, backbone, backbone.info.reading())[0]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +33,7 @@ def made(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two starter probes, made as the real ones are."""
     folder = tmp_path_factory.mktemp("probes")
     for recipe in RECIPES:
-        make(recipe, *labelled, "fake", folder)
+        make(recipe, *labelled, folder)
     return folder
 
 
@@ -51,8 +47,8 @@ def starters(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_ships_is_small_of_the_embedded_backbone_and_names_no_path(starter: StarterProbe) -> None:
     from hiprobe.backbones.embedded.recipe import FINGERPRINT
 
-    probe = Probe.load(starter.path)
-    assert probe.context.fingerprint == FINGERPRINT, "make it again: python -m benchmarks.starter_probes"
+    probe = LogisticProbe.load(starter.path)
+    assert probe.reading.backbone == FINGERPRINT, "make it again: python -m benchmarks.starter_probes"
     assert probe.calibration.source.startswith(f"starter probe {starter.name}, fitted on ")
     assert starter.path.stat().st_size < 100_000
     assert FINGERPRINT in starter.card and "## Limits" in starter.card and 0.5 < starter.auc <= 1
@@ -99,7 +95,7 @@ def test_no_video_is_scored_by_a_probe_of_its_group(labelled: Labelled, monkeypa
 
     monkeypatch.setattr(maker, "fit_features", fit)
     monkeypatch.setattr(maker, "score", note)
-    measured = cross_validate(RECIPES[0], *labelled, "fake")
+    measured = cross_validate(RECIPES[0], *labelled)
     assert all(name not in groups for name, groups in scored)
     assert len(scored) == 3 * 8 and len(measured.aucs) == 3
     assert measured.abnormal == 3 * 4 and measured.normal_seconds == pytest.approx(3 * 4 * 8)
@@ -112,7 +108,7 @@ def test_false_alarms_are_per_hour() -> None:
 
 
 def test_fitting_again_gives_the_same_probe(labelled: Labelled) -> None:
-    one, two = (fit_starter(RECIPES[0], *labelled, "fake") for _ in range(2))
+    one, two = (fit_starter(RECIPES[0], *labelled) for _ in range(2))
     assert one.scorer.weights.tolist() == two.scorer.weights.tolist()
     assert one.calibrated_threshold == two.calibrated_threshold
 

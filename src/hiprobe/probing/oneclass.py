@@ -25,7 +25,7 @@ from hiprobe.errors import CalibrationError, UsageError
 OneClassMethod = Literal["gaussian", "memory-bank"]
 """``gaussian``: Mahalanobis distance under one shrunk Gaussian. ``memory-bank``: distance to the nearest kept token."""
 
-METHODS: tuple[str, ...] = get_args(OneClassMethod)
+METHODS: tuple[OneClassMethod, ...] = get_args(OneClassMethod)
 
 View = Literal["appearance", "motion"]
 
