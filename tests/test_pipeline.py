@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 import hiprobe
-from hiprobe.backbones import Backbone
+from hiprobe.backbones import DEFAULT_PROMPT, Backbone, Batch
 from hiprobe.errors import CalibrationError, FailedVideosError, ManifestError, ProbeError
 from hiprobe.explain import EXPLAIN_PROMPT
-from hiprobe.features import FeatureStore
+from hiprobe.features import FeatureStore, Progress, Run
 from hiprobe.localize import LocalizeSettings, adaptive_threshold
-from hiprobe.pipeline import FitResult, detect, evaluate_manifest, fit
+from hiprobe.pipeline import Detection, Detector, FitResult, detect, evaluate_manifest, fit
 from hiprobe.pipeline.fit import KEPT_NOTE, VIDEO_LEVEL_NOTE
-from hiprobe.probing import Probe
+from hiprobe.probing import LogisticProbe
 from hiprobe.report import EventCsv, detection_json, result_path
-from hiprobe.video import Sampling
+from hiprobe.video import Sampling, VideoRef
 from tests.fakes import BEST_LAYER, FakeBackbone, bright_video, write_calibration
+from tests.videos import write_images
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +74,10 @@ def relabelled(folder: Path) -> Path:
 def test_a_kept_layer_gets_the_scorer_that_a_whole_fit_would_give_it(
     fitted: FitResult, folder: Path, tmp_path: Path
 ) -> None:
-    store, backbone = FeatureStore(tmp_path), FakeBackbone()
-    whole = fit(relabelled(folder), backbone, store=store)
+    run, backbone = Run(FeatureStore(tmp_path)), FakeBackbone()
+    whole = fit(relabelled(folder), backbone, run=run)
     ran = backbone.batches
-    kept = fit(relabelled(folder), backbone, store=store, keep=fitted.probe)
+    kept = fit(relabelled(folder), backbone, keep=fitted.probe, run=run)
     assert backbone.batches == ran  # the states of all layers are there
     assert whole.probe.layer == kept.probe.layer == BEST_LAYER
     np.testing.assert_array_equal(kept.probe.scorer.weights, whole.probe.scorer.weights)
@@ -88,16 +89,29 @@ def test_a_kept_layer_gets_the_scorer_that_a_whole_fit_would_give_it(
 
 def test_a_kept_layer_may_be_another_than_saliency_would_pick(fitted: FitResult, folder: Path) -> None:
     localize = LocalizeSettings(sigma=0.5)
-    other, backbone = replace(fitted.probe, layer=1, localize=localize), FakeBackbone()
+    other = replace(fitted.probe, reading=replace(fitted.probe.reading, layers=(1,)), localize=localize)
+    backbone = FakeBackbone()
     kept = fit(relabelled(folder), backbone, keep=other).probe
     assert set(backbone.asked) == {(1,)}
     assert (kept.layer, kept.dlsp.layer, kept.localize) == (1, BEST_LAYER, localize)
 
 
 def test_keeping_a_layer_keeps_how_videos_are_read(manifest: Path, folder: Path) -> None:
-    first = fit(manifest, FakeBackbone(), sampling=Sampling(stride=2.0), prompt="What is it?", pooling="last").probe
-    kept = fit(relabelled(folder), FakeBackbone(), keep=first).probe
-    assert (kept.context, kept.pooling) == (first.context, "last")
+    backbone = FakeBackbone()
+    asked = backbone.info.reading(Sampling(stride=2.0), "What is it?", "last")
+    first = fit(manifest, backbone, reading=asked).probe
+    assert first.reading == replace(asked, layers=(first.layer,)) and first.reading.name == "fake"
+    backbone.info = replace(backbone.info, name="the same weights")
+    kept = fit(relabelled(folder), backbone, keep=first).probe
+    assert kept.reading == first.reading and kept.pooling == "last"
+    assert kept.reading.name == "the same weights"
+
+
+def test_a_layer_is_chosen_among_those_that_are_read(manifest: Path) -> None:
+    backbone = FakeBackbone()
+    found = fit(manifest, backbone, reading=replace(backbone.info.reading(), layers=(2, 3))).probe
+    assert set(backbone.asked) == {(2, 3)}
+    assert (found.layer, found.dlsp.layers) == (BEST_LAYER, (2, 3))
 
 
 def test_a_layer_is_not_kept_of_a_probe_that_reads_other_states(fitted: FitResult, manifest: Path) -> None:
@@ -105,11 +119,11 @@ def test_a_layer_is_not_kept_of_a_probe_that_reads_other_states(fitted: FitResul
     with pytest.raises(ProbeError, match="backbone fingerprint"):
         fit(manifest, FakeBackbone("0" * 64), keep=probe)
     with pytest.raises(ProbeError, match="prompt: probe has"):
-        fit(manifest, backbone, prompt="What is it?", keep=probe)
+        fit(manifest, backbone, reading=backbone.info.reading(prompt="What is it?"), keep=probe)
     with pytest.raises(ProbeError, match="stride: probe has"):
-        fit(manifest, backbone, sampling=Sampling(stride=2.0), keep=probe)
+        fit(manifest, backbone, reading=backbone.info.reading(Sampling(stride=2.0)), keep=probe)
     with pytest.raises(ProbeError, match="pools by 'visual', and 'last'"):
-        fit(manifest, backbone, pooling="last", keep=probe)
+        fit(manifest, backbone, reading=backbone.info.reading(pooling="last"), keep=probe)
     assert backbone.batches == 0
 
 
@@ -217,9 +231,8 @@ def test_a_failed_calibration_video_is_named_and_the_rest_is_kept(manifest: Path
     labels = manifest.with_name("half.csv")
     (manifest.parent / "empty.mp4").write_bytes(b"")
     labels.write_text("path,label,start,end,group\nempty.mp4,normal,,,a\nbright1.mp4,flash,2,6,b\n")
-    store = FeatureStore(tmp_path)
     with pytest.raises(FailedVideosError, match=r"1 video failed; .*\n.*empty.mp4"):
-        fit(labels, FakeBackbone(), store=store)
+        fit(labels, FakeBackbone(), run=Run(FeatureStore(tmp_path)))
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -230,8 +243,106 @@ def test_a_probe_of_another_backbone_says_what_differs(fitted: FitResult, unseen
 
 def test_a_saved_probe_detects_the_same(fitted: FitResult, unseen: Path, tmp_path: Path) -> None:
     fitted.probe.save(tmp_path / "yard.probe")
-    loaded = Probe.load(tmp_path / "yard.probe")
+    loaded = LogisticProbe.load(tmp_path / "yard.probe")
     assert detect(unseen, loaded, FakeBackbone()).segments == detect(unseen, fitted.probe, FakeBackbone()).segments
+
+
+def test_a_detection_says_what_made_it(fitted: FitResult, unseen: Path) -> None:
+    localize = LocalizeSettings(sigma=0.5)
+    backbone = FakeBackbone()
+    backbone.info = replace(backbone.info, name="the same weights")
+    made = detect(unseen, fitted.probe, backbone, localize=localize).provenance
+    assert made.reading == fitted.probe.reading and made.reading.name == "the same weights"
+    assert (made.hiprobe_version, made.localize) == (hiprobe.__version__, localize)
+    assert (made.probe_created, made.probe_source) == (fitted.probe.created, fitted.probe.calibration.source)
+
+
+class StoppedError(Exception):
+    """What a check raises to end a run."""
+
+
+def stop() -> None:
+    raise StoppedError
+
+
+class Silent(FakeBackbone):
+    """Must not be asked for text."""
+
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        pytest.fail("a text was asked for")
+
+
+def test_a_check_that_raises_stops_a_detection_before_its_texts(fitted: FitResult, unseen: Path) -> None:
+    with pytest.raises(StoppedError):
+        detect(unseen, fitted.probe, Silent(), explain=True, run=Run(check=stop))
+    with pytest.raises(StoppedError):
+        Detector(fitted.probe, Silent(), run=Run(check=stop)).detect_all([unseen], lambda _: None, explain=True)
+    # Nothing takes long where nothing is explained.
+    assert detect(unseen, fitted.probe, Silent(), run=Run(check=stop)).events
+
+
+def test_a_check_is_made_before_each_text(fitted: FitResult, folder: Path) -> None:
+    random = np.random.default_rng(3)
+    levels = [
+        200 if start <= index / 10 < start + 4 else 40 for index in range(400) for start in [8 if index < 200 else 28]
+    ]
+    images = [np.clip(random.normal(level, 6, (48, 80, 1)).repeat(3, 2), 0, 255).astype(np.uint8) for level in levels]
+    twice = VideoRef(write_images(folder / "twice", 400, images), 10)
+    told: list[str] = []
+
+    class Telling(FakeBackbone):
+        def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+            told.append("text")
+            return super().generate(batch, prompt, max_new_tokens)
+
+    found = detect(twice, fitted.probe, Telling(), explain=True, run=Run(check=lambda: told.append("check")))
+    assert len(found.events) == 2 and told == ["check", "text"] * 2
+
+
+def test_a_detector_hands_over_each_result_and_tells_what_failed(
+    fitted: FitResult, unseen: Path, folder: Path, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    detector = Detector(fitted.probe, FakeBackbone(), run=Run(FeatureStore(tmp_path), told.append))
+    results: list[Detection] = []
+    none = folder / "none.mp4"
+    failures = detector.detect_all([str(unseen), none, VideoRef(folder / "dark0.mp4")], results.append)
+    assert [found.video.path for found in results] == [unseen, folder / "dark0.mp4"]
+    assert [failure.video for failure in failures] == [VideoRef(none)]
+    assert {progress.index for progress in told} == {0, 2} and {progress.videos for progress in told} == {3}
+    assert [found.segments for found in results] == [
+        detect(path, fitted.probe, FakeBackbone()).segments for path in (unseen, folder / "dark0.mp4")
+    ]
+    with pytest.raises(ProbeError, match="backbone fingerprint"):
+        Detector(fitted.probe, FakeBackbone("0" * 64))
+
+
+def write_frames(folder: Path) -> Path:
+    """Write folders of images, of two rates, that are dark or flash from 2 s to 6 s of 8; return their manifest."""
+    rows = ["path,label,start,end,group,fps"]
+    for index, fps in enumerate((5, 10, 5, 10)):
+        for kind, flash in (("dark", False), ("bright", True)):
+            random = np.random.default_rng([index, flash])
+            levels = [200 if flash and 2 <= number / fps < 6 else 40 for number in range(8 * fps)]
+            images = [np.clip(random.normal(level, 6, (48, 80, 3)), 0, 255).astype(np.uint8) for level in levels]
+            write_images(folder / f"{kind}{index}", len(images), images)
+            rows.append(f"{kind}{index},{'flash,2,6' if flash else 'normal,,'},g{index},{fps}")
+    labels = folder / "labels.csv"
+    labels.write_text("\n".join(rows) + "\n")
+    return labels
+
+
+def test_folders_of_frames_of_two_rates_are_fitted_and_evaluated_together(tmp_path: Path) -> None:
+    labels, run = write_frames(tmp_path), Run(FeatureStore(tmp_path / "features"))
+    probe = fit(labels, FakeBackbone(), run=run).probe
+    assert probe.layer == BEST_LAYER and probe.calibration.cv_auc > 0.95
+    assert probe.calibration.n_segments == 8 * 7  # 8 s each, whatever the rate
+    backbone = FakeBackbone()
+    report = evaluate_manifest(labels, probe, backbone, run=run)
+    assert backbone.batches == 0  # the states of the same frames at the same rate are there
+    assert report.pooled_auc is not None and report.pooled_auc > 0.95
+    assert (report.n_frames, report.n_abnormal_frames) == (4 * 40 + 4 * 80, 2 * 20 + 2 * 40)
+    assert [events.recall for events in report.events if events.iou == 0.5] == [1]
 
 
 def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path) -> None:
@@ -242,6 +353,8 @@ def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path
     assert len(body["segments"]) == len(result.segments) and body["segments"][0]["end"] == 2.0
     assert body["events"][0]["explanation"]["prompt"] == EXPLAIN_PROMPT
     assert body["provenance"]["layer"] == BEST_LAYER and body["provenance"]["sampling"]["frames"] == 8
+    assert (body["provenance"]["backbone"], body["provenance"]["fingerprint"]) == ("fake", "f" * 64)
+    assert (body["provenance"]["prompt"], body["provenance"]["pooling"]) == (DEFAULT_PROMPT, "visual")
     assert {"threshold", "timings", "warnings", "video"} <= body.keys()
     events = EventCsv()
     events.add(result)
@@ -249,6 +362,21 @@ def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path
     text = (tmp_path / "events.csv").read_text()
     assert text.endswith(",a bright flash,fake text\n")
     assert text.startswith('video,start,end,peak_time,peak,mean,explanation,warnings\n"a, ""b""\n.mp4",')
+
+
+@pytest.mark.parametrize("row", ["frames,normal,,,a,", "bright1.mp4,flash,2,6,b,10"])
+def test_a_wrong_or_missing_rate_is_told(manifest: Path, row: str) -> None:
+    labels = manifest.with_name("rates.csv")
+    if not (manifest.parent / "frames").exists():
+        write_images(manifest.parent / "frames", 12)
+    labels.write_text(
+        "\n".join(["path,label,start,end,group,fps", "dark0.mp4,normal,,,c,", "bright2.mp4,flash,2,6,d,", row])
+    )
+    error, message = (ManifestError, r"rates\.csv:4: fps is for folders of frames")
+    if row.startswith("frames"):
+        error, message = FailedVideosError, "frames: a folder of images has no frame rate"
+    with pytest.raises(error, match=message):
+        fit(labels, FakeBackbone())
 
 
 def test_results_of_videos_with_one_name_do_not_overwrite_each_other() -> None:
