@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hiprobe.explain.witness import spread
-from hiprobe.pipeline.detect import NO_MAP
 
-from hiprobe.backbones import PlacedStates
+from hiprobe.backbones import Backbone, Batch, Places, Reading, States
 from hiprobe.backbones.base import token_grid
 from hiprobe.errors import UsageError
-from hiprobe.explain import AnomalyMap, Witness, blend
-from hiprobe.features import FeatureStore
+from hiprobe.explain import AnomalyMap, MapKeeper, blend
+from hiprobe.explain.keeping import along
+from hiprobe.features import FeatureStore, Run, extract
 from hiprobe.localize import LocalizeSettings
 from hiprobe.pipeline import detect, fit, fit_normal
-from hiprobe.probing import AnyProbe
+from hiprobe.pipeline.detector import NO_MAP
+from hiprobe.probing import LogisticProbe, Probe
 from hiprobe.report import detection_json
 from hiprobe.video import Sampling, iter_segments, open_video
 from tests.fakes import (
@@ -53,7 +53,11 @@ def manifest(folder: Path) -> Path:
     return write_calibration(folder)
 
 
-def found(path: Path, probe: AnyProbe, backbone: FakeBackbone) -> AnomalyMap:
+def fitted(manifest: Path, backbone: Backbone, pooling) -> LogisticProbe:
+    return fit(manifest, backbone, reading=backbone.info.reading(pooling=pooling)).probe
+
+
+def found(path: Path, probe: Probe, backbone: FakeBackbone) -> AnomalyMap:
     settings = LocalizeSettings(threshold="adaptive")
     result = detect(path, probe, backbone, anomaly_map=True, localize=settings)
     assert len(result.events) == 1 and result.anomaly_map is not None
@@ -62,12 +66,12 @@ def found(path: Path, probe: AnyProbe, backbone: FakeBackbone) -> AnomalyMap:
 
 
 @pytest.mark.parametrize("pooling", ["visual", "motion", "last"])
-def test_the_hottest_place_is_where_and_when_it_happens(spotted: Path, manifest: Path, pooling) -> None:
+def test_the_highest_place_is_where_and_when_it_happens(spotted: Path, manifest: Path, pooling) -> None:
     backbone = FakePlacedBackbone()
-    anomaly_map = found(spotted, fit(manifest, backbone, pooling=pooling).probe, backbone)
+    anomaly_map = found(spotted, fitted(manifest, backbone, pooling), backbone)
     frame, row, column = np.unravel_index(anomaly_map.maps.argmax(), anomaly_map.maps.shape)
     assert 5 <= anomaly_map.times[frame] < 8 and (row, column) == (1, 3)
-    # Everywhere else, and before and after, it is cold.
+    # Everywhere else, and before and after, it is low.
     assert anomaly_map.maps[(anomaly_map.times < 5) | (anomaly_map.times >= 8)].max() < 0.3 * anomaly_map.maps.max()
     inside = anomaly_map.maps[(anomaly_map.times >= 5) & (anomaly_map.times < 8)].mean(axis=0)
     assert np.sort(inside.ravel())[-2] < 0.3 * inside[1, 3]
@@ -83,45 +87,63 @@ def test_times_are_those_of_sampled_frames_each_once(spotted: Path, manifest: Pa
 class Counting(FakePlacedBackbone):
     """Counts the segments that it really reads."""
 
-    read = 0
+    count = 0
 
-    def placed_states(self, frames, prompt, layer, pooling, seconds=None) -> PlacedStates:
-        self.read += len(frames)
-        return super().placed_states(frames, prompt, layer, pooling, seconds)
+    def read(self, batch: Batch, reading: Reading) -> States:
+        self.count += len(batch)
+        return super().read(batch, reading)
 
 
 @pytest.mark.parametrize("pooling", ["visual", "last"])
 def test_no_segment_is_read_twice(spotted: Path, manifest: Path, tmp_path: Path, pooling) -> None:
-    probe, settings = fit(manifest, FakePlacedBackbone(), pooling=pooling).probe, LocalizeSettings(threshold="adaptive")
-    backbone, store = Counting(), FeatureStore(tmp_path)
-    fresh = detect(spotted, probe, backbone, anomaly_map=True, localize=settings, store=store)
-    assert backbone.read == len(fresh.segments) == 11 and fresh.anomaly_map is not None
+    probe, settings = fitted(manifest, FakePlacedBackbone(), pooling), LocalizeSettings(threshold="adaptive")
+    backbone, run = Counting(), Run(FeatureStore(tmp_path))
+    fresh = detect(spotted, probe, backbone, anomaly_map=True, localize=settings, run=run)
+    assert backbone.count == len(fresh.segments) == 11 and fresh.anomaly_map is not None
     # Of hidden states that are kept, only what is needed is read, and the maps are the same.
-    kept = detect(spotted, probe, backbone, anomaly_map=True, localize=settings, store=store)
+    kept = detect(spotted, probe, backbone, anomaly_map=True, localize=settings, run=run)
     event = fresh.events[0].event
     touched = sum(s.start < event.end and s.end > event.start for s in fresh.segments)
-    assert touched < 11 and backbone.read - 11 == touched + (11 if pooling == "last" else 0)
+    assert touched < 11 and backbone.count - 11 == touched + (11 if pooling == "last" else 0)
     assert kept.anomaly_map is not None and np.array_equal(kept.anomaly_map.times, fresh.anomaly_map.times)
     np.testing.assert_allclose(kept.anomaly_map.maps, fresh.anomaly_map.maps, rtol=1e-4, atol=1e-4)
 
 
-def test_what_is_remembered_takes_no_more_memory_than_it_may(spotted: Path, manifest: Path) -> None:
+def test_what_is_kept_takes_no_more_memory_than_it_may(spotted: Path, manifest: Path) -> None:
     backbone = Counting()
-    probe = fit(manifest, backbone, pooling="last").probe
+    probe = fitted(manifest, backbone, "last")
     items = list(iter_segments(open_video(spotted), Sampling(), backbone.info.frame_size))
-    one = backbone.placed_states(items[0].frames[None], "", probe.layer, "last")
-    witness = Witness(backbone, probe, memory=4 * one.states.nbytes)
-    for item in items:
-        witness.hidden_states(item.frames[None], probe.context.prompt, [probe.layer], "last", [2.0])
-    backbone.read = 0
+    one = backbone.read(Batch.of(items[:1]), replace(probe.reading, places=True)).places
+    assert one is not None
+    keeper = MapKeeper(backbone, probe, Run(), memory=4 * one.states.nbytes)
+    extract(spotted, backbone, keeper.extraction)
+    backbone.count = 0
     for item in reversed(items):
-        witness.recall(item)
-    assert backbone.read == len(items) - 4
+        keeper.recall(item)
+    assert backbone.count == len(items) - 4
 
 
-def test_the_tokens_of_one_class_probes_are_their_heat(folder: Path) -> None:
+class _StoppedError(Exception):
+    pass
+
+
+def test_a_run_that_is_stopped_reads_no_segment_again(spotted: Path, manifest: Path) -> None:
+    def stop() -> None:
+        raise _StoppedError
+
+    backbone = Counting()
+    probe = fitted(manifest, backbone, "visual")
+    (first, *_) = iter_segments(open_video(spotted), Sampling(), backbone.info.frame_size)
+    backbone.count = 0
+    with pytest.raises(_StoppedError):
+        MapKeeper(backbone, probe, Run(check=stop)).recall(first)
+    assert backbone.count == 0
+
+
+def test_the_tokens_of_one_class_probes_make_their_map(folder: Path) -> None:
     backbone = FakeTokenBackbone()
-    probe = fit_normal(write_normal(folder), backbone, layer=3).probe
+    reading = replace(backbone.info.token_reading(), layers=(3,))
+    probe = fit_normal(write_normal(folder), backbone, reading=reading).probe
     anomaly_map = found(yard_video(folder / "yard.mp4", 12, (5, 8), seed=9), probe, backbone)
     # yard_video moves a bright thing through rows 16 to 32 of 48: the middle row of patches.
     frame, row, _ = np.unravel_index(anomaly_map.maps.argmax(), anomaly_map.maps.shape)
@@ -132,15 +154,15 @@ def test_the_map_is_spread_within_cells_by_what_moves() -> None:
     states = np.zeros((1, 1, 2, 2, 3), np.float32)
     states[0, 0, 0, 1] = (0, 2, 0)
     motion = np.zeros((1, 4, 6, 6), np.float32)
-    motion[0, 2, 0, 5] = motion[0, 1, 5, 0] = 1  # within the hot cell; within a cold one
-    anomaly_map = spread(PlacedStates(np.zeros((1, 3), np.float32), states, motion), np.array([0.0, 1.0, 0.0]))
+    motion[0, 2, 0, 5] = motion[0, 1, 5, 0] = 1  # within the high cell; within a low one
+    anomaly_map = along(Places(states, motion), np.array([0.0, 1.0, 0.0]))
     assert anomaly_map.shape == (4, 6, 6) and anomaly_map[2, 0, 5] == anomaly_map.max() > 0
     assert anomaly_map[1, 5, 0] == 0 and np.count_nonzero(anomaly_map) == 1
 
 
 def test_a_video_of_one_segment_tells_a_last_probe_nothing(folder: Path, manifest: Path) -> None:
     backbone = FakePlacedBackbone()
-    probe = fit(manifest, backbone, pooling="last").probe
+    probe = fitted(manifest, backbone, "last")
     probe = replace(probe, calibrated_threshold=-1.0)
     short = write_video(folder / "short.mp4", 15, fps=10)
     result = detect(short, probe, backbone, anomaly_map=True)
@@ -169,7 +191,7 @@ def test_grids_follow_the_shape_of_frames() -> None:
         token_grid(info, 15, (448, 448))
 
 
-def test_blending_shows_hot_places_and_leaves_cold_ones() -> None:
+def test_blending_shows_high_places_and_leaves_low_ones() -> None:
     picture = np.full((40, 60, 3), 100, np.uint8)
     anomaly_map = np.zeros((2, 3), np.float32)
     anomaly_map[0, 2] = 1

@@ -24,6 +24,7 @@ from hiprobe.datasets import (
     write_manifest,
 )
 from hiprobe.errors import UsageError
+from hiprobe.video import VideoRef
 from tests.trees import UCF_TEST, shanghai
 from tests.videos import cut, damage_packets, write_video
 
@@ -122,7 +123,10 @@ def test_exported_folders_of_frames_come_with_their_rate(tmp_path: Path, run, mo
     shanghai(tmp_path)
     words = ("datasets", "export", "shanghaitech", "--root", tmp_path, "--split", "test", "-o", tmp_path / "out.csv")
     code, out, _ = run(*words)
-    assert code == 0 and "run fit and eval with --fps 24" in out
+    assert code == 0 and "2 videos, 1 of them abnormal" in out
+    refs = load_manifest(tmp_path / "out.csv").refs
+    assert {(ref.path.is_dir(), ref.fps) for ref in refs} <= {(True, 24.0), (False, None)}
+    assert any(ref.fps == 24.0 for ref in refs)
     code, _, err = run(*words[:-1], tmp_path / "out.json")
     assert code == 2 and "give a name that ends in .csv" in err
 
@@ -143,9 +147,21 @@ def test_any_manifest_is_read_back(tmp_path_factory: pytest.TempPathFactory, con
             Interval(start, end, label)
             for start, end, label in sorted((*span, label) for span, label in parts if label.casefold() != NORMAL)
         )
-        videos.append(LabelledVideo(path, intervals[0].label if intervals else NORMAL, intervals, group))
+        videos.append(LabelledVideo(VideoRef(path), intervals[0].label if intervals else NORMAL, intervals, group))
     write_manifest(Manifest(folder, tuple(videos)), folder / "labels.csv")
     assert load_manifest(folder / "labels.csv").videos == tuple(videos)
+
+
+def test_the_rates_of_folders_of_frames_are_read_back(tmp_path: Path) -> None:
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "fast").mkdir()
+    (tmp_path / "a.mp4").touch()
+    refs = [VideoRef(tmp_path / "slow", 0.1 + 0.2), VideoRef(tmp_path / "fast", 25.0), VideoRef(tmp_path / "a.mp4")]
+    videos = tuple(LabelledVideo(ref, NORMAL, (), "g") for ref in refs)
+    write_manifest(Manifest(tmp_path, videos), tmp_path / "labels.csv")
+    assert load_manifest(tmp_path / "labels.csv").refs == tuple(refs)
+    write_manifest(Manifest(tmp_path, videos[2:]), tmp_path / "files.csv")
+    assert "fps" not in (tmp_path / "files.csv").read_text()
 
 
 # Sampling
@@ -155,7 +171,7 @@ def manifest(*videos: tuple[str, str]) -> Manifest:
     """Videos given as label and group."""
     return Manifest(
         Path("m.csv"),
-        tuple(LabelledVideo(Path(f"{i}.mp4"), label, (), group) for i, (label, group) in enumerate(videos)),
+        tuple(LabelledVideo(VideoRef(Path(f"{i}.mp4")), label, (), group) for i, (label, group) in enumerate(videos)),
     )
 
 

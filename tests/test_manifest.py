@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hiprobe.datasets import Interval, LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
 from hiprobe.errors import ManifestError, UsageError
+from hiprobe.video import VideoRef
 
 
 @pytest.fixture
@@ -39,14 +40,14 @@ def expected(folder: Path, source: Path) -> Manifest:
     return Manifest(
         source,
         (
-            LabelledVideo(folder / "b.mp4", "normal", (), "yard"),
+            LabelledVideo(VideoRef(folder / "b.mp4"), "normal", (), "yard"),
             LabelledVideo(
-                folder / "a.mp4",
+                VideoRef(folder / "a.mp4"),
                 "fire",
                 (Interval(1, 3, "fire"), Interval(2.5, 4, "fight")),
                 "yard",
             ),
-            LabelledVideo(folder / "frames", "fight", (), str(folder / "frames")),
+            LabelledVideo(VideoRef(folder / "frames"), "fight", (), str(folder / "frames")),
         ),
     )
 
@@ -228,7 +229,29 @@ def test_a_folder_of_normal_videos_alone_will_do(tmp_path: Path) -> None:
 
 def labelled(*spans: tuple[float, float], label: str = "fight") -> LabelledVideo:
     intervals = tuple(Interval(start, end, label) for start, end in sorted(spans))
-    return LabelledVideo(Path("a.mp4"), label, intervals, "a.mp4")
+    return LabelledVideo(VideoRef(Path("a.mp4")), label, intervals, "a.mp4")
+
+
+def test_folders_of_frames_have_rates_of_their_own(folder: Path) -> None:
+    (folder / "slow").mkdir()
+    rows = "path,label,fps\nframes,fight,25\nslow,normal,12.5\nb.mp4,normal,\n"
+    manifest = load_manifest(csv(folder, rows))
+    assert [ref.fps for ref in manifest.refs] == [25, 12.5, None]
+    plain = load_manifest(csv(folder, "path,label,fps\nframes,fight,\nslow,normal,12.5\nb.mp4,normal,\n"))
+    assert [ref.fps for ref in plain.with_fps(10).refs] == [10, 12.5, None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("b.mp4,normal,,,25\n", r":2: fps is for folders of frames"),
+        ("frames,fight,1,2,25\nframes,fight,3,4,10\n", r":3: fps is 10 here and 25 at .*:2"),
+        ("frames,fight,,,0\n", r":2: fps is '0'.*frames a second"),
+    ],
+)
+def test_a_wrong_rate_is_named(folder: Path, rows: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        load_manifest(csv(folder, "path,label,start,end,fps\n" + rows))
 
 
 def test_intervals_may_pass_the_end_by_a_tenth_of_a_second() -> None:

@@ -118,11 +118,11 @@ def test_a_file_wins_over_a_starters_name_and_a_folder_does_not(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fight").mkdir()
-    assert load_probe("fight").calibration.source.startswith("starter probe fight")
+    assert load_probe("fight").card.source.startswith("starter probe fight")
     (tmp_path / "fight").rmdir()
     shutil.copy(starters / "walkway-vehicles.probe", tmp_path / "fight")
-    assert load_probe("fight").calibration.source.startswith("starter probe walkway-vehicles")
-    assert load_probe(tmp_path / "fight").calibration.source.startswith("starter probe walkway-vehicles")
+    assert load_probe("fight").card.source.startswith("starter probe walkway-vehicles")
+    assert load_probe(tmp_path / "fight").card.source.startswith("starter probe walkway-vehicles")
     assert load_starter("fight").calibration.source.startswith("starter probe fight")
     (tmp_path / "fight").write_text("no probe")
     with pytest.raises(ProbeError, match="fight: is not a probe"):
@@ -161,4 +161,4 @@ def test_a_card_that_is_missing_or_damaged_is_named(
     monkeypatch.setattr("hiprobe.probes.starter.FOLDER", tmp_path)
     with pytest.raises(ProbeError, match=rf"fight\.md: .*{message}.*; install hiprobe again\."):
         starter_probes()
-    assert load_probe("fight").layer == BEST_LAYER
+    assert load_probe("fight").reading.layer == BEST_LAYER

@@ -9,16 +9,16 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import Colorspace
-from hiprobe.pipeline.detect import Provenance, Timings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hiprobe.backbones import Reading
 from hiprobe.errors import OutputError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap
 from hiprobe.localize import Event, LocalizeSettings
-from hiprobe.pipeline import DetectedEvent, Detection, SegmentScore
+from hiprobe.pipeline import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.report import write_event_clips, write_overlay
-from hiprobe.video import Clip, Sampling, open_video, write_clip, write_clips
+from hiprobe.video import Clip, open_video, write_clip, write_clips
 from tests.videos import cut, damage_packets, number_of, numbered_image, set_display_matrix, write_video
 
 STEPS = [0.04, 0.1, 0.033, 0.25, 0.017, 0.5, 0.04, 0.04, 0.09, 0.12, 0.02, 0.3, 0.05, 0.05, 0.4, 0.06]
@@ -153,11 +153,11 @@ def test_nothing_is_left_of_a_clip_that_fails(tmp_path: Path) -> None:
         write_clip(open_video(whole), 0, 1, tmp_path / "file" / "clip.mp4")
 
 
-def detection(path: Path, anomaly_map: AnomalyMap | None = None, fps: float | None = None) -> Detection:
-    video = open_video(path, fps=fps)
+def detection(path: Path, anomaly_map: AnomalyMap | None = None) -> Detection:
+    video = open_video(path)
     event = Event(0.8, 1.2, 1.0, 0.9, 0.8)
     segments = tuple(SegmentScore(i / 4, i / 4 + 0.25, 0.5, 0.1 * i) for i in range(8))
-    provenance = Provenance("", "", "", "", Sampling(), 1, "last", LocalizeSettings(), "", "")
+    provenance = Provenance("", Reading("", (1,), "last"), LocalizeSettings(), "", "")
     return Detection(
         video.info, segments, 0.4, (DetectedEvent(event, None),), provenance, Timings(0.0, 0.0), (), anomaly_map
     )

@@ -127,8 +127,8 @@ def fit(
         reading = reading or backbone.info.reading()
     else:
         reading = replace(reading or keep.reading, layers=keep.reading.layers)
-        here = replace(reading, backbone=backbone.info.fingerprint, name=backbone.info.name)
-        _check_kept(keep, here)
+        reading = replace(reading, backbone=backbone.info.fingerprint, name=backbone.info.name)
+        _check_kept(keep, reading)
     localize = localize or (keep.localize if keep else LocalizeSettings())
     features, failures = extract_all(manifest.refs, backbone, reading, run)
     raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
