@@ -297,7 +297,7 @@ def test_a_missing_probe_a_wrong_option_and_a_full_disk(
     monkeypatch.setattr("hiprobe.files.os.fsync", full)
     code, _, err = run("detect", folder / "unseen.mp4", "-p", probe, "-o", tmp_path / "out")
     assert code == 1 and "No space left on device" in err and len(err.strip().splitlines()) == 1
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+    assert list(tmp_path.glob("out/**/*")) == []
 
 
 def test_a_traceback_is_shown_with_debug_only(folder: Path, run) -> None:

@@ -30,8 +30,8 @@ def test_resamples_equal_scikit_learn_on_copies_of_the_videos(
     videos = [frames(str(i), np.array([s for s, _ in v]), np.array([x for _, x in v])) for i, v in enumerate(drawn)]
     counts = np.random.default_rng(seed).multinomial(len(videos), np.full(len(videos), 1 / len(videos)), 8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_ROWS", rows)
-        auc, ap, abnormal = module._pooled(videos, counts.astype(float))
+        patch.setattr(module, "ROWS", rows)
+        auc, ap, abnormal = module.pooled_resamples(videos, counts.astype(float))
     for i, row in enumerate(counts):
         copies = [v for v, count in zip(videos, row, strict=True) for _ in range(count)]
         scores, labels = np.concatenate([v.scores for v in copies]), np.concatenate([v.labels for v in copies])

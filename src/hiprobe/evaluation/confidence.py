@@ -21,7 +21,7 @@ from hiprobe.evaluation.video_scores import VideoScores, check_videos
 MOST_UNDEFINED = 0.5
 """Share of resamples without a value over which a metric gets no interval: the rest would be a chosen few."""
 
-_ROWS = 2048
+ROWS = 2048
 """Scores looked at together: a table of them by resamples takes 16 MB at 1000 resamples."""
 
 
@@ -107,7 +107,7 @@ def bootstrap(
         raise UsageError(f"A confidence level of {level}; give a share between 0 and 1, such as 0.95.")
     n = len(videos)
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
-    auc, ap, abnormal_auc = _pooled(videos, drawn)
+    auc, ap, abnormal_auc = pooled_resamples(videos, drawn)
     values = {
         "pooled AUC": auc,
         "pooled AP": ap,
@@ -140,7 +140,7 @@ def bootstrap(
     )
 
 
-def _pooled(videos: Sequence[VideoScores], drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def pooled_resamples(videos: Sequence[VideoScores], drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return AUC, AP and AUC of abnormal videos of each resample; NaN where one class is missing.
 
     An AUC is the share of pairs of an abnormal and a normal frame that are in the right order, so a table of such pairs
@@ -155,8 +155,8 @@ def _pooled(videos: Sequence[VideoScores], drawn: FloatArray) -> tuple[FloatArra
     right = pair_table(abnormal, normal)
     precisions = np.zeros(len(drawn))
     above = np.zeros(len(videos))
-    for first in range(0, thresholds.size, _ROWS):
-        scores = thresholds[first : first + _ROWS]
+    for first in range(0, thresholds.size, ROWS):
+        scores = thresholds[first : first + ROWS]
         hits, alarms = _at_least(abnormal, scores), _at_least(normal, scores)
         drawn_hits = hits @ drawn.T
         passed = drawn_hits + alarms @ drawn.T
