@@ -354,7 +354,7 @@ def test_help_says_what_was_written_brackets_and_all(run, monkeypatch: pytest.Mo
         texts = [*command.help.split("\n\n"), *(parameter.help for parameter in command.params)]
         for text in texts:
             assert " ".join(text.split()) in shown, (words, text)
-    assert "(path,label[,start,end][,group])" in run("fit", "-h")[1]
+    assert "(path,label[,start,end][,group][,fps])" in run("fit", "-h")[1]
 
 
 def test_completion_can_be_installed_and_knows_choices(run) -> None:

@@ -61,7 +61,8 @@ def fit(
     labels: Annotated[
         Path,
         typer.Argument(
-            help="CSV or JSON Lines (path,label[,start,end][,group][,fps]), or a folder with normal/ and other subfolders.",
+            help="CSV or JSON Lines (path,label[,start,end][,group][,fps]), or a folder with normal/ and other "
+            "subfolders.",
             readable=False,
         ),
     ],
