@@ -1,1 +1,1 @@
-"""Measurements on real footage; their tables are in docs/results.md."""
+"""Measurements on real footage; their tables are in docs/measurements.md."""

@@ -210,7 +210,7 @@ def card(recipe: Recipe, videos: Sequence[LabelledVideo], probe: LogisticProbe, 
     limits = (
         *recipe.limits,
         "Cross-validation flatters: held-out clips come of the same collection, and the backbone and its defaults were "
-        "chosen with this data set in sight (docs/results.md of the project).",
+        "chosen with this data set in sight (docs/measurements.md of the project).",
         f"False alarms were counted on {seconds:.0f} s of normal clips in a split, so one event is "
         f"{3600 / seconds:.0f} per hour.",
         "The prompt is English, and so is the backbone's text.",

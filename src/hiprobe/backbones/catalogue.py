@@ -57,4 +57,4 @@ SUGGESTED = (
     Suggested("HuggingFaceTB/SmolVLM2-2.2B-Instruct", "SmolVLM2", 2.25, 24, 2048, 384, 648, "Apache-2.0"),
     Suggested("google/gemma-3-4b-it", "generic", 4.30, 34, 2560, 896, 2048, "Gemma terms"),
 )
-"""None of them has been measured by this project on real video yet; docs/results.md says what has."""
+"""None of them has been measured by this project on real video yet; docs/measurements.md says what has."""

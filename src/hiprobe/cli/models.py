@@ -24,7 +24,7 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
     from hiprobe.backbones.catalogue import SUGGESTED
 
     printer = Printer(quiet=False)
-    printer.line("embedded: the default; runs on a CPU, needs no hub. Measured here: docs/results.md.")
+    printer.line("embedded: the default; runs on a CPU, needs no hub. Measured here: docs/measurements.md.")
     rows = [
         (
             item.checkpoint,

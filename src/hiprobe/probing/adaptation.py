@@ -18,7 +18,7 @@ from hiprobe.probing.logistic import check_strength
 from hiprobe.probing.scorer import Scorer
 
 STRENGTH = 1e-4
-"""Variance of what a weight may change by. Ten times as much makes some probes worse: docs/results.md."""
+"""Variance of what a weight may change by. Ten times as much makes some probes worse: docs/measurements.md."""
 
 _BIAS_VARIANCE = 1.0
 

@@ -108,7 +108,7 @@ class EmbeddedBackbone:
     def visual_tokens(self, frames: NDArray[np.uint8]) -> VisualTokens:
         """Turn frames, uint8 (B, K, H, W, 3), into what probes read: the streams alone, as many whatever K is.
 
-        With the observer's slots beside them probes were measured to be worse; see docs/results.md.
+        With the observer's slots beside them probes were measured to be worse; see docs/measurements.md.
         """
         return self._tokens(frames, with_slots=False)
 

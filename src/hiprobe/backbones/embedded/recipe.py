@@ -20,7 +20,7 @@ TRAINED = PROJECTOR.is_file()
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what the embedded backbone computes; how it was chosen is in docs/results.md.
+    """All that decides what the embedded backbone computes; how it was chosen is in docs/measurements.md.
 
     Offsets and scales, one per stream, were measured on generated clips. Without slots there is no observer.
     """
