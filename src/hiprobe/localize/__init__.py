@@ -14,6 +14,7 @@ from hiprobe.localize.false_alarms import FalseAlarmThreshold, NormalScores, fal
 from hiprobe.localize.settings import LocalizeSettings, ThresholdChoice
 from hiprobe.localize.smoothing import smooth
 from hiprobe.localize.thresholds import adaptive_threshold, calibrated_threshold
+from hiprobe.localize.unjudged import Unjudged
 
 __all__ = [
     "Event",
@@ -21,6 +22,7 @@ __all__ = [
     "LocalizeSettings",
     "NormalScores",
     "ThresholdChoice",
+    "Unjudged",
     "adaptive_threshold",
     "calibrated_threshold",
     "false_alarm_threshold",

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from hiprobe.backbones import Reading
 from hiprobe.explain import AnomalyMap, Explanation
-from hiprobe.localize import Event, LocalizeSettings
-from hiprobe.probing import CalibrationSegment
+from hiprobe.localize import Event, LocalizeSettings, Unjudged
+from hiprobe.probing import CalibrationSegment, EventKind
 from hiprobe.video import VideoInfo
 
 
@@ -24,14 +24,26 @@ class SegmentScore:
 
 @dataclass(frozen=True)
 class DetectedEvent:
-    """An event, what the backbone said about it where asked for, and the calibration segments that it is like.
+    """An event, and what is known about it.
 
-    ``similar`` is by the hidden state at the event's peak, nearest first; empty if the probe keeps no segments.
+    Attributes
+    ----------
+    event : Event
+    explanation : Explanation, optional
+        What the backbone said about it, where asked for.
+    similar : tuple of CalibrationSegment
+        By the hidden state at the event's peak, nearest first; empty if the probe keeps no segments.
+    kind : EventKind, optional
+        What sort of event it is, if the probe tells kinds apart.
+    evidence : str
+        One sentence made of what was measured: it comes before the backbone's text.
     """
 
     event: Event
     explanation: Explanation | None
     similar: tuple[CalibrationSegment, ...] = ()
+    kind: EventKind | None = None
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ class Detection:
         Where in the picture the events are, if it was asked for.
     start : datetime, optional
         When the video began, if its reference said so.
+    unjudged : tuple of Unjudged
+        Stretches that the probe cannot judge, by start. They raise no events.
     """
 
     video: VideoInfo
@@ -84,3 +98,4 @@ class Detection:
     warnings: tuple[str, ...]
     anomaly_map: AnomalyMap | None = None
     start: datetime | None = None
+    unjudged: tuple[Unjudged, ...] = ()

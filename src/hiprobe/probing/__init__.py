@@ -12,6 +12,7 @@ Layers are decoder blocks, counted from 1: the embedding is not one.
 from hiprobe.probing.dlsp import DlspResult, probe_layers
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import SaliencySettings
+from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.loading import read_probe
 from hiprobe.probing.logistic_probe import CalibrationStats, LogisticProbe
 from hiprobe.probing.one_class_probe import OneClassProbe, OneClassStats
@@ -38,6 +39,7 @@ __all__ = [
     "CalibrationStats",
     "Card",
     "DlspResult",
+    "EventKind",
     "FittedScorer",
     "Gaussian",
     "LogisticProbe",

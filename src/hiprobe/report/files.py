@@ -90,10 +90,19 @@ def detection_json(detection: Detection) -> str:
     # Maps are large and no text.
     body = to_jsonable_python(replace(detection, anomaly_map=None))
     del body["anomaly_map"]
-    if body["start"] is None:
-        del body["start"]
+    # What was added after schema 1 began is left out where it says nothing.
+    _drop(body, {"start": None, "unjudged": []})
+    for event in body["events"]:
+        _drop(event, {"kind": None, "evidence": ""})
     body["provenance"] = _Made.of(detection.provenance).body()
     return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _drop(body: dict[str, Any], empty: dict[str, Any]) -> None:
+    """Take out of ``body`` what is as in ``empty``."""
+    for name, value in empty.items():
+        if body[name] == value:
+            del body[name]
 
 
 def parse_detection(text: str) -> Detection:
