@@ -259,7 +259,7 @@ def _draw_ground(seed: int, event: str | None, rng: Generator) -> tuple[Place, L
     return place, light, event
 
 
-def draw_clip(seed: int, event: str | None = "draw", camera: int | None = None) -> Clip:
+def draw_clip(seed: int, event: str | None = "draw", camera: int | None = None, duration: float | None = None) -> Clip:
     """The clip of a seed; the same seed and event give the same one.
 
     Parameters
@@ -272,11 +272,13 @@ def draw_clip(seed: int, event: str | None = "draw", camera: int | None = None) 
         in a shop) is moved to the next place of the seed, and that whoever stands in its way is left out.
     camera : int, optional
         The seed of place, light, sensor and duration, for clips of one camera, which is then never zoomed.
+    duration : float, optional
+        Seconds; by default drawn, 1.6 to 3.
     """
     if event not in (None, "draw", *EVENT_KINDS):
         raise ValueError(f"unknown event {event!r}: one of {', '.join(EVENT_KINDS)}")
     fixed = seed if camera is None else camera
-    duration = float(_rng(fixed, 2, 0).uniform(1.6, 3.0))
+    duration = duration or float(_rng(fixed, 2, 0).uniform(1.6, 3.0))
     for turn in range(PLACES):
         view = turn if camera is None else 0
         ground = _draw_ground(seed, event, _rng(fixed, 1, view))

@@ -44,7 +44,11 @@ def event_map(marked: NDArray[np.bool_], clip: Clip, grid: int) -> NDArray[np.fl
 
 
 def draw_seen(
-    seed: int, renderer: Renderer, event: str | None = "draw", camera: int | None = None
+    seed: int,
+    renderer: Renderer,
+    event: str | None = "draw",
+    camera: int | None = None,
+    duration: float | None = None,
 ) -> tuple[Clip, NDArray[np.bool_]]:
     """Like :func:`~hiprobe_training.scenes.clips.draw_clip`, drawn again until the event can be seen; deterministic.
 
@@ -59,7 +63,7 @@ def draw_seen(
     nothing = np.zeros((len(MOMENTS), SMALL, SMALL), dtype=bool)
     best, most, seen = None, -1.0, nothing
     for attempt in range(TRIES):
-        clip = draw_clip(seed * TRIES + attempt, event, camera)
+        clip = draw_clip(seed * TRIES + attempt, event, camera, duration)
         if clip.event is None:
             return clip, nothing
         event = clip.event  # another draw must not change how often a kind occurs
