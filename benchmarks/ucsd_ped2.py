@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.extraction import hidden_states
 from hiprobe.backbones import Backbone, Pooling
-from hiprobe.datasets import LabelledVideo, Manifest, segment_labels
+from hiprobe.datasets import LabelledVideo, Manifest, partly_covered, segment_labels
 from hiprobe.evaluation import EvalReport, VideoScores, evaluate, interval_labels
 from hiprobe.features import Features
 from hiprobe.localize import LocalizeSettings, frame_scores, smooth
@@ -93,9 +93,10 @@ def _auc_per_layer(
     fitting: Sequence[LabelledVideo], held_out: Sequence[LabelledVideo], features: dict[LabelledVideo, Features]
 ) -> list[float]:
     """Pooled frame AUC on the held-out videos at every layer, C chosen at each as ``fit`` chooses it."""
-    labels = np.concatenate([segment_labels(v, features[v].starts, features[v].ends) for v in fitting])
-    groups = np.concatenate([np.full(len(features[v].states), v.group) for v in fitting])
-    states = np.concatenate([features[video].states for video in fitting])
+    known = np.concatenate([~partly_covered(v, features[v].starts, features[v].ends) for v in fitting])
+    labels = np.concatenate([segment_labels(v, features[v].starts, features[v].ends) for v in fitting])[known]
+    groups = np.concatenate([np.full(len(features[v].states), v.group) for v in fitting])[known]
+    states = np.concatenate([features[video].states for video in fitting])[known]
     aucs = []
     for index in range(states.shape[1]):
         scorer = fit_scorer(states[:, index], labels, groups).scorer

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiprobe.datasets import Interval, LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
+from hiprobe.datasets import (
+    Interval,
+    LabelledVideo,
+    Manifest,
+    check_intervals,
+    load_manifest,
+    partly_covered,
+    segment_labels,
+)
 from hiprobe.errors import ManifestError, UsageError
 from hiprobe.video import VideoRef
 
@@ -277,12 +285,17 @@ def test_a_segment_is_abnormal_when_half_of_it_is(
     video = labelled(*((start / 10, end / 10) for start, end in spans))
     starts, ends = [start / 10 for start, _ in segments], [end / 10 for _, end in segments]
     assert segment_labels(video, starts, ends).tolist() == truth
+    touched = [bool(abnormal & set(range(start, end))) for start, end in segments]
+    assert partly_covered(video, starts, ends).tolist() == [
+        any_ and not half for any_, half in zip(touched, truth, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("label", "expected"), [("normal", False), ("fight", True)])
 def test_without_intervals_every_segment_takes_the_label(label: str, expected: bool) -> None:
     labels = segment_labels(labelled(label=label), np.arange(3), np.arange(3) + 1)
     assert labels.dtype == bool and labels.tolist() == [expected] * 3
+    assert not partly_covered(labelled(label=label), np.arange(3), np.arange(3) + 1).any()
 
 
 def test_a_short_event_in_a_long_segment_leaves_it_normal() -> None:

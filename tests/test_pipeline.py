@@ -11,12 +11,13 @@ import pytest
 
 import hiprobe
 from hiprobe.backbones import DEFAULT_PROMPT, Backbone, Batch
+from hiprobe.datasets import load_manifest, partly_covered
 from hiprobe.errors import CalibrationError, FailedVideosError, ManifestError, ProbeError
 from hiprobe.explain import EXPLAIN_PROMPT
-from hiprobe.features import FeatureStore, Progress, Run
+from hiprobe.features import FeatureStore, Progress, Run, extract_all
 from hiprobe.localize import LocalizeSettings, adaptive_threshold
 from hiprobe.pipeline import Detection, Detector, FitResult, detect, evaluate_manifest, fit
-from hiprobe.pipeline.fit import KEPT_NOTE, VIDEO_LEVEL_NOTE
+from hiprobe.pipeline.fit import KEPT_NOTE, VIDEO_LEVEL_NOTE, fit_features
 from hiprobe.probing import LogisticProbe
 from hiprobe.report import EventCsv, detection_json, result_path
 from hiprobe.video import Sampling, VideoRef
@@ -56,6 +57,30 @@ def test_fit_finds_the_layer_and_describes_the_calibration_set(fitted: FitResult
     assert probe.calibration.cv_auc > 0.95
     assert not probe.calibration.video_level
     assert 0 < probe.calibrated_threshold < 1
+
+
+def test_nothing_is_fitted_to_segments_that_an_event_covers_in_part(folder: Path) -> None:
+    labels, backbone = folder / "between.csv", FakeBackbone()
+    labels.write_text((folder / "labels.csv").read_text().replace(",2,6,", ",2.6,6.2,"))
+    manifest = load_manifest(labels)
+    features, _ = extract_all(manifest.refs, backbone, backbone.info.reading(), Run())
+    found = fit_features(manifest, features, LocalizeSettings())
+    assert (found.n_partly, found.n_segments, found.n_abnormal) == (8, 48, 16)
+    assert found.probe.calibration.n_segments == 48
+    spoilt = []
+    for video, item in zip(manifest.videos, features, strict=True):
+        states = item.states.copy()
+        states[partly_covered(video, item.starts, item.ends)] = 100
+        spoilt.append(replace(item, states=states))
+    again = fit_features(manifest, spoilt, LocalizeSettings(sigma=0))
+    assert np.array_equal(again.scorer.out_of_fold, found.scorer.out_of_fold)
+    assert np.array_equal(again.dlsp.combined, found.dlsp.combined)
+    assert np.array_equal(again.probe.scorer.weights, found.probe.scorer.weights)
+    # Without smoothing, nothing of them reaches the threshold.
+    assert (
+        again.probe.calibrated_threshold
+        == fit_features(manifest, features, LocalizeSettings(sigma=0)).probe.calibrated_threshold
+    )
 
 
 def test_fit_is_deterministic(fitted: FitResult, manifest: Path) -> None:

@@ -23,6 +23,7 @@ from hiprobe.probing import (
     out_of_fold_scores,
     probe_layers,
     saliency,
+    scores_without_group,
 )
 from hiprobe.probing.folds import fold_numbers
 from hiprobe.probing.logistic import JointLogistic, ReducedLogistic, fold_regressions
@@ -119,6 +120,22 @@ def test_regularisation_is_chosen_by_cross_validation_inside_the_set() -> None:
     assert fitted.auc == roc_auc_score(labels, fitted.out_of_fold)
     alone = out_of_fold_scores(states, labels, groups, fitted.C)
     np.testing.assert_allclose(fitted.out_of_fold, alone, atol=1e-5)
+
+
+def test_segments_without_a_label_are_scored_without_their_group() -> None:
+    states, labels, groups = separable(gap=0.6)
+    open_ = np.arange(len(labels)) % 7 == 0
+    open_ |= groups == 11  # a group that nothing is known of
+    found = scores_without_group(states, labels, groups, ~open_, C=1e-2)
+    assert found.shape == (open_.sum(),)
+    numbers = fold_numbers(group_folds(labels[~open_], groups[~open_]))
+    for group in set(groups[open_].tolist()) - {11}:
+        rows = numbers != numbers[groups[~open_] == group][0]
+        model = optimum(states[~open_][rows], labels[~open_][rows], 1e-2)
+        expected = model.predict_proba(states[open_ & (groups == group)])[:, 1]
+        np.testing.assert_allclose(found[groups[open_] == group], expected, atol=1e-5)
+    changed = np.where(open_, ~labels, labels)  # what is open is not read
+    np.testing.assert_array_equal(found, scores_without_group(states, changed, groups, ~open_, C=1e-2))
 
 
 @pytest.mark.parametrize("width", [4, 40, 400])

@@ -166,6 +166,7 @@ def _fit_labelled(
     lines = [
         f"calibration set: {calibration.n_videos} videos, {calibration.n_segments} segments, "
         f"{calibration.n_abnormal} abnormal, {calibration.n_groups} groups",
+        *([_left_out(result.n_partly)] if result.n_partly else []),
         *(
             [f"layer {result.probe.layer}, kept; the scorer and the threshold are new"]
             if result.kept
@@ -174,6 +175,11 @@ def _fit_labelled(
         f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})",
     ]
     return _Fitted(result.probe, lines, (*calibration.notes, *dlsp.notes))
+
+
+def _left_out(n_partly: int) -> str:
+    them, was = ("segment", "was") if n_partly == 1 else ("segments", "were")
+    return f"{n_partly} {them} that an event covers in part, by less than half, {was} left out"
 
 
 def _why_this_layer(dlsp: DlspResult) -> list[str]:

@@ -16,6 +16,7 @@ from hiprobe.datasets.labels import (
     Interval,
     LabelledVideo,
     check_intervals,
+    partly_covered,
     segment_labels,
 )
 from hiprobe.datasets.manifest import Manifest, load_manifest
@@ -38,6 +39,7 @@ __all__ = [
     "datasets",
     "find_dataset",
     "load_manifest",
+    "partly_covered",
     "sample_calibration",
     "segment_labels",
     "write_manifest",

@@ -101,7 +101,7 @@ def segment_labels(video: LabelledVideo, starts: ArrayLike, ends: ArrayLike) -> 
 
     With intervals, a segment is abnormal if at least half of it lies within their union, strictly: a
     short event inside a long segment leaves the segment normal. Without, every segment takes the label
-    of the video.
+    of the video. To fit on, leave out the segments of :func:`partly_covered`.
 
     Parameters
     ----------
@@ -120,14 +120,54 @@ def segment_labels(video: LabelledVideo, starts: ArrayLike, ends: ArrayLike) -> 
     UsageError
         If the shapes differ or a segment does not end after it starts.
     """
+    covered, length = _covered(video, starts, ends)
+    if not video.intervals:
+        return np.full(length.shape, video.is_abnormal)
+    return covered >= 0.5 * length - _ROUNDING
+
+
+def partly_covered(video: LabelledVideo, starts: ArrayLike, ends: ArrayLike) -> NDArray[np.bool_]:
+    """Tell the segments that events cover in part, by less than half: they are neither normal nor abnormal.
+
+    A probe is not fitted to such segments, and its threshold is not set on them. Where they count as normal, the
+    start and the end of each event push the threshold up.
+
+    Parameters
+    ----------
+    video : LabelledVideo
+        The video that the segments are of.
+    starts, ends : array of shape (n,)
+        Segment borders in seconds.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True where covered in part; nowhere without intervals.
+
+    Raises
+    ------
+    UsageError
+        As :func:`segment_labels`.
+
+    Examples
+    --------
+    >>> partly_covered(video, [0, 1, 2], [2, 3, 4])  # an event from 2.5 to 4 s       # doctest: +SKIP
+    array([False,  True, False])
+    """
+    covered, length = _covered(video, starts, ends)
+    return (covered > _ROUNDING) & (covered < 0.5 * length - _ROUNDING)
+
+
+def _covered(
+    video: LabelledVideo, starts: ArrayLike, ends: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the seconds (n,) of segments that events cover, and the segments' lengths."""
     first, last = np.asarray(starts, dtype=np.float64), np.asarray(ends, dtype=np.float64)
     if first.ndim != 1 or first.shape != last.shape:
         raise UsageError(f"Segment starts {first.shape} and ends {last.shape} must be vectors of one length.")
     if not (first < last).all():
         raise UsageError(f"{video.path}: a segment does not end after it starts; give starts before ends.")
-    if not video.intervals:
-        return np.full(first.shape, video.is_abnormal)
     covered = np.zeros_like(first)
     for start, end in merge_intervals([(interval.start, interval.end) for interval in video.intervals]):
         covered += np.maximum(0, np.minimum(last, end) - np.maximum(first, start))
-    return covered >= 0.5 * (last - first) - _ROUNDING
+    return covered, last - first

@@ -9,8 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.backbones import Backbone, Reading
-from hiprobe.datasets import NORMAL, LabelledVideo, Manifest, check_intervals, load_manifest, segment_labels
+from hiprobe.datasets import (
+    NORMAL,
+    LabelledVideo,
+    Manifest,
+    check_intervals,
+    load_manifest,
+    partly_covered,
+    segment_labels,
+)
 from hiprobe.errors import CalibrationError, ProbeError
 from hiprobe.features import Features, Run, extract_all, raise_failures
 from hiprobe.localize import LocalizeSettings, calibrated_threshold, smooth
@@ -28,6 +37,7 @@ from hiprobe.probing import (
     index_segments,
     kept_rows,
     probe_layers,
+    scores_without_group,
 )
 from hiprobe.version import __version__
 
@@ -57,6 +67,8 @@ class FitResult:
         With the regularisation strengths that were tried.
     n_segments, n_abnormal : int
         Calibration segments.
+    n_partly : int
+        Segments that an event covers by less than half: left out of fit and threshold.
     kept : bool
         Whether the layer was kept from an earlier probe; ``dlsp`` is that probe's then.
     """
@@ -66,6 +78,7 @@ class FitResult:
     scorer: FittedScorer
     n_segments: int
     n_abnormal: int
+    n_partly: int = 0
     kept: bool = False
 
 
@@ -82,7 +95,8 @@ def fit(
     """Fit a probe: DLSP picks the layer, logistic regression scores it, and the threshold is calibrated.
 
     With ``keep``, after relabelling, the layer and its DLSP curves stay those of an earlier probe: only the scorer
-    and the threshold are fitted anew, which takes seconds, and only that layer is read.
+    and the threshold are fitted anew, which takes seconds, and only that layer is read. Segments that an event covers
+    by less than half are left out: see :func:`hiprobe.datasets.partly_covered`.
 
     Parameters
     ----------
@@ -149,26 +163,28 @@ def fit_features(
     """
     reading = features[0].reading
     kept = None if keep is None else _check_kept(keep, reading)
-    per_video = [_labels(video, item) for video, item in zip(manifest.videos, features, strict=True)]
-    labels = np.concatenate(per_video)
-    groups = np.concatenate(
-        [np.full(len(item.states), video.group) for video, item in zip(manifest.videos, features, strict=True)]
-    )
-    if labels.all() or not labels.any():
-        only, missing = ("abnormal", "normal") if labels.all() else ("normal", "abnormal")
+    labels, known = _labels(manifest, features)
+    groups = np.repeat([video.group for video in manifest.videos], [len(item.states) for item in features])
+    n_segments, n_abnormal = int(known.sum()), int(labels.sum())
+    if n_abnormal in (0, n_segments):
+        only, missing = ("abnormal", "normal") if n_abnormal else ("normal", "abnormal")
         raise CalibrationError(
             f"{manifest.source}: every segment is {only}; add videos or intervals that are {missing}, or shorten the "
             "segments if events are shorter than half of one."
         )
     if kept is None:
-        states = np.concatenate([item.states for item in features])
-        dlsp = probe_layers(states, labels, groups, reading.layers, saliency or SaliencySettings(), seed)
+        states = np.concatenate([item.states for item in features])[known]
+        dlsp = probe_layers(states, labels[known], groups[known], reading.layers, saliency or SaliencySettings(), seed)
     else:
         dlsp = kept
     layer = dlsp.layer if keep is None else keep.reading.layer
     at_layer = np.concatenate([item.at(layer) for item in features])
-    scorer = fit_scorer(at_layer, labels, groups, seed=seed)
-    smoothed = _smoothed_out_of_fold(scorer.out_of_fold, features, localize.sigma)
+    scorer = fit_scorer(at_layer[known], labels[known], groups[known], seed=seed)
+    out_of_fold = np.empty(len(labels))
+    out_of_fold[known] = scorer.out_of_fold
+    if not known.all():
+        out_of_fold[~known] = scores_without_group(at_layer, labels, groups, known, scorer.C, seed)
+    smoothed = _smoothed_out_of_fold(out_of_fold, features, localize.sigma)
     video_level = any(video.video_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
     kinds |= {video.label for video in manifest.videos if video.video_level}
@@ -177,11 +193,11 @@ def fit_features(
         scorer=scorer.scorer,
         dlsp=dlsp,
         localize=localize,
-        calibrated_threshold=calibrated_threshold(smoothed, labels),
+        calibrated_threshold=calibrated_threshold(smoothed[known], labels[known]),
         calibration=CalibrationStats(
             n_videos=len(manifest.videos),
-            n_segments=len(labels),
-            n_abnormal=int(labels.sum()),
+            n_segments=n_segments,
+            n_abnormal=n_abnormal,
             n_groups=len(manifest.groups),
             kinds=tuple(sorted(kinds)),
             cv_auc=scorer.auc,
@@ -192,9 +208,9 @@ def fit_features(
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
-        index=_segment_index(manifest, features, labels, scorer.scorer.standardised(at_layer)),
+        index=_segment_index(manifest, features, labels, known, scorer.scorer.standardised(at_layer)),
     )
-    return FitResult(probe, dlsp, scorer, len(labels), int(labels.sum()), keep is not None)
+    return FitResult(probe, dlsp, scorer, n_segments, n_abnormal, len(known) - n_segments, keep is not None)
 
 
 def _check_kept(keep: Probe, reading: Reading) -> DlspResult:
@@ -234,13 +250,18 @@ def _check_classes(manifest: Manifest) -> None:
         )
 
 
-def _labels(video: LabelledVideo, features: Features) -> np.ndarray:
-    check_intervals(video, features.video.duration)
-    return segment_labels(video, features.starts, features.ends)
+def _labels(manifest: Manifest, features: Sequence[Features]) -> tuple[BoolArray, BoolArray]:
+    """Return which segments (n,) of all videos are abnormal, and which have a label: no event covers them in part."""
+    labels, partly = [], []
+    for video, item in zip(manifest.videos, features, strict=True):
+        check_intervals(video, item.video.duration)
+        labels.append(segment_labels(video, item.starts, item.ends))
+        partly.append(partly_covered(video, item.starts, item.ends))
+    return np.concatenate(labels), ~np.concatenate(partly)
 
 
 def _segment_index(
-    manifest: Manifest, features: Sequence[Features], labels: np.ndarray, standardised: np.ndarray
+    manifest: Manifest, features: Sequence[Features], labels: BoolArray, known: BoolArray, standardised: FloatArray
 ) -> SegmentIndex:
     """Keep some calibration segments, by the names of their videos alone: a probe may be sent on."""
     segments = [
@@ -248,7 +269,7 @@ def _segment_index(
         for video, item in zip(manifest.videos, features, strict=True)
         for start, end in zip(item.starts.tolist(), item.ends.tolist(), strict=True)
     ]
-    rows = kept_rows(labels)
+    rows = np.flatnonzero(known)[kept_rows(labels[known])]
     kept = [segments[row] if labels[row] else replace(segments[row], label=NORMAL) for row in rows]
     return index_segments(kept, standardised[rows])
 

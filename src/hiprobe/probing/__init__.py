@@ -28,7 +28,7 @@ from hiprobe.probing.oneclass import (
 )
 from hiprobe.probing.probe import Card, Probe, check_backbone, check_same
 from hiprobe.probing.saliency import Saliency, saliency
-from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores
+from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores, scores_without_group
 from hiprobe.probing.similar import CalibrationSegment, SegmentIndex, index_segments, kept_rows
 from hiprobe.probing.stability import bootstrap_stability
 from hiprobe.probing.validation import layer_auc, layer_silhouette
@@ -67,6 +67,7 @@ __all__ = [
     "probe_layers",
     "read_probe",
     "saliency",
+    "scores_without_group",
     "token_scorer",
     "view_values",
 ]

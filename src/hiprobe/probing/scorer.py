@@ -214,6 +214,45 @@ def out_of_fold_scores(
         return model.held_out_scores(model.fit(C))
 
 
+def scores_without_group(
+    states: ArrayLike, labels: ArrayLike, groups: ArrayLike, known: BoolArray, C: float, seed: int = 0
+) -> FloatArray:
+    """Score the segments that are not known (m,), each with a scorer that was fitted without its group.
+
+    These are segments that nothing was fitted to, as their label is open. Out-of-fold scores of the known ones and
+    these together make a whole timeline.
+
+    Parameters
+    ----------
+    states : array of shape (n, D)
+        Hidden states of all segments, at one layer.
+    labels : array of shape (n,)
+        True or 1 where abnormal; read where known only.
+    groups : array of shape (n,)
+        Name of the source of each segment.
+    known : array of bool, shape (n,)
+        The segments that may be fitted to.
+    C, seed
+        As for :func:`out_of_fold_scores`, at 5 folds.
+
+    Raises
+    ------
+    CalibrationError, UsageError
+        As :func:`fit_scorer`, of the known segments.
+    """
+    names = check_groups(groups, len(known))
+    values, abnormal, folds = _prepared(np.asarray(states)[known], np.asarray(labels)[known], names[known], 5, seed)
+    others, sources = np.asarray(states)[~known], names[~known]
+    scores = np.empty(len(others))
+    apart = [(rows, np.isin(sources, names[known][held_out])) for rows, held_out in folds]
+    # A group without a known segment was held out of nothing, so every fold is without it: the first will do.
+    apart[0][1][~np.isin(sources, names[known])] = True
+    for rows, wanted in apart:
+        if wanted.any():
+            scores[wanted] = fit_at(values[rows], abnormal[rows], C).scores(others[wanted])
+    return scores
+
+
 def fit_at(states: FloatArray, abnormal: BoolArray, C: float) -> Scorer:
     """Fit a scorer to states (n, D), both classes present, at one C. Raises UsageError if C is not over 0."""
     check_strength(C)

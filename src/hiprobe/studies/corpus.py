@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from hiprobe.arrays import FloatArray
 from hiprobe.backbones import Backbone, Pooling, Reading, Site
-from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, segment_labels
+from hiprobe.datasets import LabelledVideo, Manifest, check_intervals, partly_covered, segment_labels
 from hiprobe.errors import UndefinedMetricError, UsageError
 from hiprobe.evaluation import interval_labels
 from hiprobe.features import Features, Run, extract_together, raise_failures
@@ -59,6 +59,12 @@ class Corpus:
         """Whether each segment is abnormal: (n,)."""
         pairs = zip(self.videos, self.features, strict=True)
         return np.concatenate([segment_labels(video, item.starts, item.ends) for video, item in pairs])
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether each segment may be fitted to (n,): no event covers it in part, by less than half."""
+        pairs = zip(self.videos, self.features, strict=True)
+        return ~np.concatenate([partly_covered(video, item.starts, item.ends) for video, item in pairs])
 
     @cached_property
     def groups(self) -> NDArray[np.str_]:

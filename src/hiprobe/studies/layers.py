@@ -21,7 +21,8 @@ _HIGHEST = {"D_KL": np.inf, "LDR": np.inf, "H": 1.0, "S": 1.0}
 
 def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResult:
     """Measure D_KL, LDR, H, S, silhouette and AUC of each layer; draw them, and maps of four layers."""
-    found = probe_layers(corpus.states, corpus.labels, corpus.groups, corpus.layers, seed=settings.seed)
+    states, labels, groups = (values[corpus.known] for values in (corpus.states, corpus.labels, corpus.groups))
+    found = probe_layers(states, labels, groups, corpus.layers, seed=settings.seed)
     metrics = {"D_KL": found.d_kl, "LDR": found.ldr, "H": found.entropy, "S": found.combined}
     resampled = _resampled(corpus, settings.seed)
     auc, auc_bands = layer_curve(corpus, settings)

@@ -62,12 +62,13 @@ def localization(corpus: Corpus, reader: Reader, settings: StudySettings) -> Stu
 
 def _scores(corpus: Corpus, seed: int) -> tuple[FloatArray, list[tuple[np.ndarray, FloatArray, np.ndarray]]]:
     """Return held-out scores (n,), and by fold: its fitting segments, their own held-out scores, its held-out ones."""
-    scores, folds = np.empty(len(corpus.labels)), []
+    scores, folds, known = np.empty(len(corpus.labels)), [], corpus.known
     for fitting, held_out in group_folds(corpus.labels, corpus.groups, seed=seed):
-        scores[held_out] = at_layer(by_dlsp, seed)(corpus, fitting)(corpus)[held_out]
+        scores[held_out] = at_layer(by_dlsp, seed)(corpus, fitting[known[fitting]])(corpus)[held_out]
         inner = np.full(len(corpus.labels), np.nan)
         for near, far in group_folds(corpus.labels[fitting], corpus.groups[fitting], seed=seed):
-            inner[fitting[far]] = at_layer(by_dlsp, seed)(corpus, fitting[near])(corpus)[fitting[far]]
+            rows = fitting[near]
+            inner[fitting[far]] = at_layer(by_dlsp, seed)(corpus, rows[known[rows]])(corpus)[fitting[far]]
         folds.append((fitting, inner, held_out))
     return scores, folds
 
@@ -80,7 +81,8 @@ def _calibrated(
     for fitting, inner, held_out in folds:
         # What is held out has no score here; whole videos are, so that smoothing mixes nothing in.
         smoothed = np.concatenate(corpus.smoothed(np.nan_to_num(inner), sigma))
-        threshold = calibrated_threshold(smoothed[fitting], corpus.labels[fitting])
+        rows = fitting[corpus.known[fitting]]
+        threshold = calibrated_threshold(smoothed[rows], corpus.labels[rows])
         thresholds |= {int(video): threshold for video in np.unique(corpus.video_of[held_out])}
     return thresholds
 

@@ -61,10 +61,13 @@ class StudySettings:
 
 
 def held_out_scores(corpus: Corpus, fit: Fit, seed: int = 0) -> FloatArray:
-    """Score every segment (n,) by what was fitted on the other folds, whole groups held out."""
+    """Score every segment (n,) by what was fitted on the other folds, whole groups held out.
+
+    As in ``hiprobe fit``, segments that an event covers in part are not fitted to. They are scored all the same.
+    """
     scores = np.empty(len(corpus.labels))
     for fitting, held_out in group_folds(corpus.labels, corpus.groups, seed=seed):
-        scores[held_out] = fit(corpus, fitting)(corpus)[held_out]
+        scores[held_out] = fit(corpus, fitting[corpus.known[fitting]])(corpus)[held_out]
     return scores
 
 
