@@ -9,6 +9,7 @@
 
 from hiprobe.features.extract import extract, extract_all, extract_each, extract_together, stored_features
 from hiprobe.features.extraction import Extraction
+from hiprobe.features.looks import Look, look_at, read_looks
 from hiprobe.features.run import Failure, Progress, ProgressReport, Run, raise_failures
 from hiprobe.features.store import Features, FeatureStore
 
@@ -17,6 +18,7 @@ __all__ = [
     "Failure",
     "FeatureStore",
     "Features",
+    "Look",
     "Progress",
     "ProgressReport",
     "Run",
@@ -24,6 +26,8 @@ __all__ = [
     "extract_all",
     "extract_each",
     "extract_together",
+    "look_at",
     "raise_failures",
+    "read_looks",
     "stored_features",
 ]

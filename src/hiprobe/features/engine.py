@@ -19,9 +19,10 @@ from hiprobe.errors import BackboneError, FeatureError, UsageError, VideoError
 from hiprobe.features.background import Prefetch
 from hiprobe.features.batching import Batches, largest_batch
 from hiprobe.features.extraction import Extraction
+from hiprobe.features.looks import Look, look_at
 from hiprobe.features.run import Failure, Progress, Run
 from hiprobe.features.store import Features, FeatureStore
-from hiprobe.video import SampledSegment, Segment, VideoInfo, VideoRef, iter_segments, plan_segments
+from hiprobe.video import SampledSegment, VideoInfo, VideoRef, iter_segments, plan_segments
 
 Found = tuple[Features, ...]
 """The features of one video, one of each extraction."""
@@ -53,10 +54,11 @@ class _Opened:
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """A segment of a video, decoded."""
+    """A segment of a video, decoded, and how its frames look."""
 
     video: int
     sampled: SampledSegment
+    look: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,15 +91,18 @@ class _Unfinished:
         self.done, self.segments, self.known = 0, segments, known
         self.decoded: _Decoded | None = None
         self.borders = np.empty((2, segments))
+        self.looks = np.empty((segments, len(Look)), np.float32)
         self.kept: dict[int, NDArray[np.float32]] = {}
 
     @property
     def complete(self) -> bool:
         return self.decoded is not None and self.done == self.segments
 
-    def add(self, segment: Segment, rows: Mapping[int, NDArray[np.float32]]) -> None:
+    def add(self, piece: _Piece, rows: Mapping[int, NDArray[np.float32]]) -> None:
         """Add what is kept of a segment, (layers, W) for each index of an extraction that is not known."""
+        segment = piece.sampled.segment
         self.borders[:, self.done] = segment.start, segment.end
+        self.looks[self.done] = piece.look
         for index, row in rows.items():
             if index not in self.kept:
                 self.kept[index] = np.empty((self.segments, *row.shape), np.float32)
@@ -110,7 +115,7 @@ class _Unfinished:
         assert self.decoded is not None
         facts, (starts, ends) = self.decoded, self.borders
         reading, name = extraction.reading.kept, extraction.name
-        return Features(facts.info, facts.identity, reading, starts, ends, self.kept[index], name)
+        return Features(facts.info, facts.identity, reading, starts, ends, self.kept[index], name, self.looks)
 
 
 class Engine:
@@ -188,7 +193,7 @@ class Engine:
             return
         yield _Opened(index, len(plan_segments(video.info.duration, self._sampling)), known)
         for sampled in iter_segments(video, self._sampling, self._size):
-            yield _Piece(index, sampled)
+            yield _Piece(index, sampled, look_at(sampled.frames))
         yield _Decoded(index, video.info, identity)
 
     def _known(self, ref: VideoRef, identity: str) -> dict[int, Features]:
@@ -230,7 +235,7 @@ class Engine:
             error.add_note(f"while the backbone read {names}")
             raise
         for piece, row in zip(pieces, rows, strict=True):
-            self._unfinished[piece.video].add(piece.sampled.segment, row)
+            self._unfinished[piece.video].add(piece, row)
         for video in dict.fromkeys(piece.video for piece in pieces):
             self._tell(video, self._unfinished[video].done, self._unfinished[video].segments)
             self._finish(video, writer)

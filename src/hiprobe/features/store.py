@@ -43,6 +43,8 @@ class Features:
         In the order of :attr:`layers`; or what an extraction kept of them.
     name : str
         Of what is kept: see :class:`hiprobe.features.Extraction`.
+    looks : ndarray of float32, shape (n, 12), optional
+        How the frames of each segment look: see :class:`hiprobe.features.Look`. Files of earlier releases have none.
     """
 
     video: VideoInfo
@@ -52,6 +54,7 @@ class Features:
     ends: NDArray[np.float64]
     states: NDArray[np.float32]
     name: str = ""
+    looks: NDArray[np.float32] | None = None
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -150,6 +153,8 @@ class FeatureStore:
         header = TypeAdapter(_Header).dump_python(_Header(SCHEMA, features.video, features.identity, spec), mode="json")
         header["spec"] = spec.body()
         tensors = {"starts": features.starts, "ends": features.ends, "states": features.states}
+        if features.looks is not None:
+            tensors["looks"] = features.looks
         with atomic_path(path) as temporary:
             contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
             # Written by Python: safetensors' own writer reports a full disk as an error of its own.
@@ -169,11 +174,13 @@ def load_features(path: Path) -> Features:
         with safe_open(path, "numpy") as file:
             header = TypeAdapter(_Header).validate_json((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in ("starts", "ends", "states")}
+            # Optional, so that files without it are read, and releases that do not know it read files with it.
+            looks = file.get_tensor("looks") if "looks" in file.keys() else None  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValidationError) as error:
         raise FeatureError(f"{path}: is no whole feature file ({_line(error)}); delete it and run again.") from error
     if header.schema != SCHEMA:
         raise FeatureError(f"{path}: has schema {header.schema!r}, not {SCHEMA!r}; delete it and run again.")
-    return Features(header.video, header.identity, header.spec.reading(), **tensors, name=header.spec.name)
+    return Features(header.video, header.identity, header.spec.reading(), **tensors, name=header.spec.name, looks=looks)
 
 
 def _line(error: Exception) -> str:

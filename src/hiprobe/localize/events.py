@@ -8,6 +8,7 @@ one curve.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,7 @@ def find_events(
     threshold: float,
     min_duration: float,
     merge_gap: float,
+    without: Sequence[tuple[float, float]] = (),
 ) -> tuple[Event, ...]:
     """Find the events of one video.
 
@@ -69,6 +71,8 @@ def find_events(
         On the scale of the scores; may be infinite.
     min_duration, merge_gap : float
         Seconds.
+    without : sequence of (start, end)
+        Stretches in seconds, sorted and disjoint, that are cut out of events: nothing is merged over them.
 
     Returns
     -------
@@ -94,7 +98,8 @@ def find_events(
     check_seconds("min_duration", min_duration)
     check_seconds("merge_gap", merge_gap)
 
-    merged = merge_intervals(_intervals_over(values, times, duration, threshold), merge_gap)
+    over = _intervals_over(values, times, duration, threshold)
+    merged = _outside(merge_intervals(_outside(over, without), merge_gap), without)
     shortest = min(min_duration, duration)
     # An excursion too thin for floating-point time has no length: nothing to show or average.
     kept = [(start, end) for start, end in merged if end > start and end - start >= shortest]
@@ -140,13 +145,31 @@ def _intervals_over(
     return list(zip(crossings[::2], crossings[1::2], strict=True))
 
 
+def _outside(
+    intervals: Sequence[tuple[float, float]], without: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Return the parts of sorted intervals that no stretch covers."""
+    left = list(intervals)
+    for first, last in without:
+        left = [
+            piece
+            for start, end in left
+            for piece in ((start, min(end, first)), (max(start, last), end))
+            if piece[0] < piece[1]
+        ]
+    return left
+
+
 def _event(values: FloatArray, times: FloatArray, start: float, end: float) -> Event:
-    # At least one centre lies within: a piecewise linear curve peaks at its knots.
+    # A piecewise linear curve peaks at its knots; where an event was cut, its border may be highest.
     first, last = np.searchsorted(times, start, "left"), np.searchsorted(times, end, "right")
-    top = first + int(np.argmax(values[first:last]))
     knots = np.concatenate([[start], times[first:last], [end]])
     curve = np.interp(knots, times, values)
+    top = first + int(np.argmax(values[first:last])) if first < last else -1
+    if top >= 0 and values[top] >= curve.max():
+        peak_time, peak = float(times[top]), float(values[top])
+    else:
+        peak_time, peak = float(knots[curve.argmax()]), float(curve.max())
     # The trapezoid rule is exact on a piecewise linear curve when every knot is a sample.
     mean = float(np.sum((curve[1:] + curve[:-1]) / 2 * (np.diff(knots) / (end - start))))
-    peak = float(values[top])
-    return Event(start, end, peak_time=float(times[top]), peak=peak, mean=min(mean, peak))
+    return Event(start, end, peak_time, peak, mean=min(mean, peak))

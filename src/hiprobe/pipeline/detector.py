@@ -12,9 +12,10 @@ import numpy as np
 from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, explain_events, read_anomaly_map
-from hiprobe.features import Failure, Features, Run, extract, extract_each
+from hiprobe.features import Failure, Features, Run, extract, extract_each, read_looks
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
+from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches
 from hiprobe.probing import CalibrationSegment, Probe, check_backbone
 from hiprobe.version import __version__
 from hiprobe.video import Segment, VideoLike, VideoRef
@@ -125,7 +126,9 @@ class Detector:
         """Score features that took so many seconds, find the events, and explain them where asked."""
         began = time.perf_counter()
         probe, info = self.probe, self.backbone.info
-        segments, threshold, events = score(features, probe, self.localize)
+        features = self._with_looks(ref, features)
+        verdicts = judge(features)
+        segments, threshold, events = score(features, probe, self.localize, verdicts)
         explanations: Sequence[Explanation | None] = [None] * len(events)
         warnings = list(features.video.warnings)
         maps: AnomalyMap | None = None
@@ -158,7 +161,16 @@ class Detector:
             warnings=tuple(warnings),
             anomaly_map=maps,
             start=ref.start,
+            unjudged=stretches(features, verdicts),
         )
+
+    def _with_looks(self, ref: VideoRef, features: Features) -> Features:
+        """Add how segments look to features that an earlier release kept without: the video is decoded for it."""
+        if features.looks is not None:
+            return features
+        reading = features.reading
+        looks = read_looks(ref.open(), reading.sampling, self.backbone.info.shown_size(reading))
+        return replace(features, looks=looks)
 
 
 def detect(
@@ -176,22 +188,33 @@ def detect(
 
 
 def score(
-    features: Features, probe: Probe, settings: LocalizeSettings
+    features: Features, probe: Probe, settings: LocalizeSettings, verdicts: Verdicts | None = None
 ) -> tuple[tuple[SegmentScore, ...], float, tuple[Event, ...]]:
-    """Turn one video's features into segment scores, the threshold on the smoothed ones, and events."""
+    """Turn one video's features into segment scores, the threshold on the smoothed ones, and events.
+
+    Segments that cannot be judged, by ``verdicts`` or else by their looks, are left out of smoothing, of an adaptive
+    threshold, and of events. Their smoothed score is what the curve of the others says there.
+    """
     raw = probe.score(features.at(probe.reading.layer))
-    smoothed = smooth(raw, features.centres, settings.sigma)
+    verdicts = judge(features) if verdicts is None else verdicts
+    known = judged(verdicts)
+    if not known.any():  # the scores are told all the same
+        known = ~known
+    centres = features.centres[known]
+    curve = smooth(raw[known], centres, settings.sigma)
+    smoothed = np.interp(features.centres, centres, curve)
     if settings.threshold == "adaptive":
-        threshold = adaptive_threshold(smoothed, settings.kappa)
+        threshold = adaptive_threshold(curve, settings.kappa)
     else:
         threshold = probe.calibrated_threshold
     events = find_events(
-        smoothed,
-        features.centres,
+        curve,
+        centres,
         features.video.duration,
         threshold,
         settings.min_duration,
         settings.merge_gap,
+        [(stretch.start, stretch.end) for stretch in stretches(features, verdicts)],
     )
     rows = zip(features.starts.tolist(), features.ends.tolist(), raw.tolist(), smoothed.tolist(), strict=True)
     return tuple(SegmentScore(*row) for row in rows), float(threshold), events
