@@ -283,6 +283,28 @@ def test_detect_without_a_probe_uses_fight_and_says_so(starters: Path, folder: P
     assert code == 2 and "no starter probe 'fight' (none is installed)" in err and len(err.splitlines()) == 1
 
 
+def test_detect_finds_what_stands_out_in_footage(
+    folder: Path, probe: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakeTokenBackbone())
+    video = yard_video(tmp_path / "yard.mp4", 40, (18, 22))
+    code, out, err = run("detect", video, "-p", "footage", "-o", tmp_path / "a", "--report", tmp_path / "page.html")
+    assert code == 0, err
+    assert out.startswith("probe: footage, each moment against the rest of the same footage")
+    made = json.loads((tmp_path / "a" / "yard.json").read_text())
+    (found,) = made["events"]
+    assert 16 <= found["event"]["start"] < found["event"]["end"] <= 24
+    assert made["provenance"]["probe_source"].startswith("none: ") and (tmp_path / "page.html").exists()
+    code, _, err = run("detect", folder / "unseen.mp4", "-p", "footage", "-o", tmp_path / "b")
+    assert code == 2 and "unseen.mp4 lasts 20 s, too short" in err and "--probe fight" in err
+    code, _, err = run("detect", video, "--same-camera", "-p", probe, "-o", tmp_path / "b")
+    assert code == 2 and "pass --probe footage" in err
+    code, _, err = run(
+        "detect", folder / "unseen.mp4", folder / "dark0.mp4", "--same-camera", "-p", "footage", "-o", tmp_path / "b"
+    )
+    assert code == 2 and "2 videos last 28 s, too short" in err and not (tmp_path / "b").exists()
+
+
 def test_a_missing_probe_a_wrong_option_and_a_full_disk(
     folder: Path, probe: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
         Detector,
         FitNormalResult,
         FitResult,
+        StandOut,
         detect,
         evaluate_manifest,
         evaluate_scores,
         fit,
         fit_normal,
+        stand_out,
     )
     from hiprobe.probes import StarterProbe, load_probe, load_starter, starter_probes
     from hiprobe.probing import LogisticProbe, OneClassProbe, Probe
@@ -60,6 +62,7 @@ __all__ = [
     "Reading",
     "Run",
     "Sampling",
+    "StandOut",
     "StarterProbe",
     "VideoRef",
     "__version__",
@@ -73,6 +76,7 @@ __all__ = [
     "load_manifest",
     "load_probe",
     "load_starter",
+    "stand_out",
     "starter_probes",
     "write_report",
 ]
@@ -93,6 +97,7 @@ _HOMES = {
     "Reading": "backbones",
     "Run": "features",
     "Sampling": "sampling",
+    "StandOut": "pipeline",
     "StarterProbe": "probes",
     "VideoRef": "video",
     "detect": "pipeline",
@@ -105,6 +110,7 @@ _HOMES = {
     "load_manifest": "datasets",
     "load_probe": "probes",
     "load_starter": "probes",
+    "stand_out": "pipeline",
     "starter_probes": "probes",
     "write_report": "report",
 }

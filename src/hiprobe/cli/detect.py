@@ -11,15 +11,27 @@ from hiprobe.cli import options
 from hiprobe.cli.groups import Events, Loading, Running, with_groups
 from hiprobe.cli.outputs import Outputs, Writer
 from hiprobe.cli.printing import Printer
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.probing import Probe
+
+FOOTAGE = "footage"
+"""In place of a probe's name: find what stands out in the footage itself."""
 
 
 @with_groups
 def detect(
     videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.", readable=False)],
     probe: options.Probe = None,
+    same_camera: Annotated[
+        bool,
+        typer.Option(
+            "--same-camera",
+            help="With --probe footage: the videos are of one camera, so compare each with all.",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = False,
     events: Events = Events(),
     explain: Annotated[
         bool, typer.Option(help="Let the backbone describe each event.", rich_help_panel=options.LOOK)
@@ -43,21 +55,30 @@ def detect(
 ) -> None:
     """Find events in videos with a probe; write JSON per video and a CSV of all events.
 
-    Without --probe, the starter probe `fight` is taken.
+    Without --probe, the starter probe `fight` is taken. --probe footage needs no label: it finds what stands out in
+    each video against the rest of that same video, which must last 30 s or more.
     """
     from hiprobe.backbones import load_backbone
     from hiprobe.features import raise_failures
-    from hiprobe.pipeline import Detector
+    from hiprobe.localize import LocalizeSettings
+    from hiprobe.pipeline import Detector, StandOut
     from hiprobe.video import VideoRef
 
     writer = Writer(outputs, videos)
     printer = Printer(quiet)
     loaded = _probe(probe, printer)
-    settings = events.over(loaded.localize)
-    backbone = load_backbone(model, printer.line, loading.load_options, loaded.reading.layer)
+    if loaded is not None and same_camera:
+        raise UsageError("--same-camera says what footage is compared with; leave it out, or pass --probe footage.")
+    settings = events.over(LocalizeSettings() if loaded is None else loaded.localize)
+    depth = None if loaded is None else loaded.reading.layer
+    backbone = load_backbone(model, printer.line, loading.load_options, depth)
     drawn = outputs.overlay is not None if places is None else places
     with printer.progress() as report:
-        detector = Detector(loaded, backbone, settings, running.run(report))
+        run = running.run(report)
+        if loaded is None:
+            detector = StandOut(backbone, settings, together=same_camera, run=run)
+        else:
+            detector = Detector(loaded, backbone, settings, run)
         refs = [VideoRef.of(video, fps) for video in videos]
         failures = detector.detect_all(refs, writer.add, explain=explain, anomaly_map=drawn)
     if writer.detections:
@@ -66,10 +87,13 @@ def detect(
     raise_failures([*failures, *writer.failures], done)
 
 
-def _probe(name: str | None, printer: Printer) -> Probe:
-    """Load a probe; without a name the default starter probe, and say so."""
+def _probe(name: str | None, printer: Printer) -> Probe | None:
+    """Load a probe, or none where the footage itself is the reference; without a name the default, and say so."""
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
 
+    if name == FOOTAGE:
+        printer.line("probe: footage, each moment against the rest of the same footage")
+        return None
     if name is not None:
         return load_probe(name)
     finds = find_starter(DEFAULT_STARTER).summary

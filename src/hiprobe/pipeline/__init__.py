@@ -6,6 +6,7 @@ from hiprobe.pipeline.evaluate import evaluate_manifest, evaluate_scores
 from hiprobe.pipeline.fit import FitResult, fit
 from hiprobe.pipeline.fit_normal import FitNormalResult, fit_normal
 from hiprobe.pipeline.refit import RefitResult, refit
+from hiprobe.pipeline.stand_out import StandOut, stand_out
 
 __all__ = [
     "DetectedEvent",
@@ -16,6 +17,7 @@ __all__ = [
     "Provenance",
     "RefitResult",
     "SegmentScore",
+    "StandOut",
     "Timings",
     "detect",
     "evaluate_manifest",
@@ -23,4 +25,5 @@ __all__ = [
     "fit",
     "fit_normal",
     "refit",
+    "stand_out",
 ]

@@ -84,7 +84,7 @@ class Detector:
         ref, keeper = VideoRef.of(video), self._keeper(anomaly_map)
         began = time.perf_counter()
         features = extract(ref, self.backbone, (keeper or self.probe).extraction, self._run)
-        return self._detection(ref, features, time.perf_counter() - began, explain, keeper)
+        return self.finish(ref, features, time.perf_counter() - began, explain=explain, keeper=keeper)
 
     def detect_all(
         self,
@@ -109,7 +109,7 @@ class Detector:
                     continue
                 seconds = time.perf_counter() - began
                 try:
-                    result = self._detection(ref, found, seconds, explain, keeper)
+                    result = self.finish(ref, found, seconds, explain=explain, keeper=keeper)
                 except (VideoError, FeatureError, UsageError) as error:
                     failures.append(Failure(ref, error))
                 else:
@@ -120,10 +120,10 @@ class Detector:
     def _keeper(self, anomaly_map: bool) -> MapKeeper | None:
         return MapKeeper(self.backbone, self.probe, self._run) if anomaly_map else None
 
-    def _detection(
-        self, ref: VideoRef, features: Features, seconds: float, explain: bool, keeper: MapKeeper | None
+    def finish(
+        self, ref: VideoRef, features: Features, seconds: float, *, explain: bool, keeper: MapKeeper | None
     ) -> Detection:
-        """Score features that took so many seconds, find the events, and explain them where asked."""
+        """Score features of the probe that took so many seconds, find the events, and explain them where asked."""
         began = time.perf_counter()
         probe, info = self.probe, self.backbone.info
         features = self._with_looks(ref, features)

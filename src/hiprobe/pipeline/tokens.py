@@ -21,7 +21,7 @@ def token_width(info: BackboneInfo) -> int:
     return info.tokens.width
 
 
-def sample_tokens(reading: Reading, width: int, seed: int) -> Extraction:
+def sample_tokens(reading: Reading, width: int, seed: int, count: int | None = None) -> Extraction:
     """Return what keeps some tokens of each segment, and how each differs from the step before.
 
     A row holds, token by token, its state (D) and the difference (D); :func:`sampled_views` divides them again.
@@ -34,8 +34,11 @@ def sample_tokens(reading: Reading, width: int, seed: int) -> Extraction:
         D.
     seed : int
         Of the draw.
+    count : int, optional
+        Tokens of a segment; by default as many as ``SAMPLED_FLOATS`` allows.
     """
-    count = max(1, SAMPLED_FLOATS // width)
+    name = f"sample {seed}" if count is None else f"sample {seed} of {count}"
+    count = count or max(1, SAMPLED_FLOATS // width)
 
     def of_layer(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
         rows = []
@@ -56,7 +59,7 @@ def sample_tokens(reading: Reading, width: int, seed: int) -> Extraction:
             )
         return np.stack([of_layer(tokens[:, index]) for index in range(tokens.shape[1])], axis=1)
 
-    return Extraction(reading, sample, f"sample {seed}")
+    return Extraction(reading, sample, name)
 
 
 def sampled_views(rows: NDArray[np.float32], width: int) -> dict[str, NDArray[np.float32]]:

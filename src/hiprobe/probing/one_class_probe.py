@@ -20,7 +20,7 @@ from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
-from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest, two_steps, view_tokens
+from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest, two_steps
 from hiprobe.probing.probe import Card, Probe
 from hiprobe.probing.probe_file import Context, damaged, parse_header, read_probe_file, write_probe_file
 from hiprobe.probing.similar import CalibrationSegment
@@ -156,15 +156,7 @@ class OneClassProbe:
 
     def token_scores(self, states: States) -> NDArray[np.float32]:
         """See :meth:`hiprobe.probing.Probe.token_scores`: the distance from normal, the mean over views, (steps, P)."""
-        scorer, tokens, found = self.scorer, states.values[:, 0], []
-        for view, seen in view_tokens(tokens).items():
-            if view in scorer.models:
-                _, steps, places, width = seen.shape
-                flat = scorer.models[view].distances(seen.reshape(-1, width)).reshape(steps, places)
-                distances = (flat - scorer.centres[view]) / scorer.scales[view]
-                # Motion is from one step to the next, and has one less: what moves first is in the first step, too.
-                found.append(np.concatenate([distances[:1]] * (tokens.shape[1] - len(distances)) + [distances]))
-        return np.asarray(np.mean(found, axis=0, dtype=np.float32))
+        return self.scorer.token_scores(states.values[:, 0])
 
     def similar(self, kept: ArrayLike) -> tuple[CalibrationSegment, ...]:
         """See :meth:`hiprobe.probing.Probe.similar`: no segments are kept."""

@@ -211,6 +211,18 @@ class TokenScorer:
         """Return the score (n,) of segments by their tokens (n, steps, P, D): about 0 where normal, else higher."""
         return self.combined(view_values(tokens, self.models, self.top))
 
+    def token_scores(self, tokens: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return how odd each token of one segment (1, steps, P, D) is: the mean over views, (steps, P)."""
+        found = []
+        for view, seen in view_tokens(tokens).items():
+            if view in self.models:
+                _, steps, places, width = seen.shape
+                flat = self.models[view].distances(seen.reshape(-1, width)).reshape(steps, places)
+                distances = (flat - self.centres[view]) / self.scales[view]
+                # Motion is from one step to the next, and has one less: what moves first is in the first step, too.
+                found.append(np.concatenate([distances[:1]] * (tokens.shape[1] - len(distances)) + [distances]))
+        return np.asarray(np.mean(found, axis=0, dtype=np.float32))
+
     def combined(self, values: Mapping[str, FloatArray]) -> FloatArray:
         """Return the score (n,) of segments whose views have these values, (n,) each."""
         return combined(values, self.centres, self.scales)
