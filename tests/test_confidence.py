@@ -133,6 +133,37 @@ def test_one_video_has_no_interval_and_few_are_warned_of() -> None:
     assert not any("too narrow" in note for note in evaluate(simulated(rng, 12), n_resamples=10).notes)
 
 
+def test_videos_of_one_group_are_drawn_together() -> None:
+    rng = np.random.default_rng(3)
+    alone = simulated(rng, 12)
+    # Copies of a video tell nothing new: as one group, they leave the interval where it was.
+    copies = [dataclasses.replace(one, name=f"{one.name}/{k}", group=f"g{one.name}") for one in alone for k in range(3)]
+    found, expected = bootstrap(copies, (0.3,), 200), bootstrap(alone, (0.3,), 200)
+    assert (found.n_groups, expected.n_groups) == (12, 12)
+    assert found.pooled_auc == expected.pooled_auc and found.f1 == expected.f1
+    apart = bootstrap([dataclasses.replace(one, group="") for one in copies], (), 200)
+    assert apart.n_groups == 36 and apart.pooled_auc and found.pooled_auc
+    assert apart.pooled_auc.high - apart.pooled_auc.low < found.pooled_auc.high - found.pooled_auc.low
+    report = evaluate(copies, n_resamples=10)
+    assert any("draw 12 groups of the manifest" in note for note in report.notes)
+    assert any("over 4 groups of videos are too narrow" in note for note in evaluate(copies[:12], n_resamples=10).notes)
+    assert not any("groups of the manifest" in note for note in evaluate(alone, n_resamples=10).notes)
+
+
+def test_a_group_named_as_a_video_is_another_group() -> None:
+    videos = simulated(np.random.default_rng(4), 4)
+    mixed = [dataclasses.replace(videos[0], group="1"), *videos[1:]]
+    assert bootstrap(mixed, (), 10).n_groups == 4
+
+
+def test_one_group_has_no_interval() -> None:
+    videos = [dataclasses.replace(one, group="yard") for one in simulated(np.random.default_rng(5), 12)]
+    report = evaluate(videos, n_resamples=10)
+    assert report.pooled_auc is not None and report.bootstrap is not None and report.bootstrap.pooled_auc is None
+    assert sum("all 12 videos are of one group" in note for note in report.notes) == 1
+    assert not any("too narrow" in note for note in report.notes)
+
+
 def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(UsageError, match="0 resamples"):
         bootstrap([video()], (), 0)

@@ -283,6 +283,26 @@ def test_the_rest_of_a_video_is_labelled_normal_around_what_is_labelled(service:
     assert service.labels.rest_is_normal(video) == ()
 
 
+def test_the_rest_is_normal_leaves_events_alone_that_nobody_judged(service: Service) -> None:
+    (video,) = detected(service, "flash.mp4")
+    (event,) = service.labels.unjudged(video)
+    rest = service.labels.rest_is_normal(video)
+    assert len(rest) == 2 and all(label.end <= event.start or event.end <= label.start for label in rest)
+    assert service.labels.unjudged(video) == (event,)
+    found = service.results.get(video)
+    starts, ends = (np.array([getattr(one, name) for one in found.segments]) for name in ("start", "end"))
+    said = segment_verdicts(rest, starts, ends)
+    touched = (starts < event.end) & (event.start < ends)
+    assert (said[touched] == -1).all() and (said[~touched] == 0).all()
+    # Judged, it is the rest of the video that is left.
+    service.labels.add(video, event.start, event.end, "abnormal", source="accept")
+    assert service.labels.unjudged(video) == ()
+    more = service.labels.rest_is_normal(video)
+    assert all(label.end <= event.start or event.end <= label.start for label in more)
+    labels = service.labels.list(video)
+    assert sum(label.end - label.start for label in labels) == pytest.approx(service.library.get(video).duration)
+
+
 def test_what_is_asked_next_is_unlabelled_near_the_threshold_and_of_several_videos(service: Service) -> None:
     flash, calm = detected(service, "flash.mp4", "calm.mp4")
     queue = service.labels.next(6)

@@ -99,7 +99,7 @@ def evaluate(
         int,
         typer.Option(
             "--bootstrap",
-            help="Resamples of the videos for 95% confidence intervals; 0 for none.",
+            help="Resamples of the manifest's groups for 95% confidence intervals; 0 for none.",
             rich_help_panel=options.ADVANCED,
         ),
     ] = 1000,
@@ -170,6 +170,7 @@ def summary(printer: Printer, result: EvalReport) -> None:
         line("detection delay, median s", result.delay.median, None, found, ".2f")
         line("detection delay, mean s", result.delay.mean, None, "", ".2f")
     if spread and result.n_videos > 1:
-        printer.line(f"[low, high]: 95% confidence, {spread.n_resamples} resamples of the videos")
+        drawn = "videos" if spread.n_groups == result.n_videos else f"{spread.n_groups} groups of videos"
+        printer.line(f"[low, high]: 95% confidence, {spread.n_resamples} resamples of the {drawn}")
     for note in result.notes:
         printer.line(f"note: {note}")

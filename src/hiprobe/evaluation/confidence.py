@@ -1,8 +1,9 @@
-"""Confidence intervals by bootstrap over videos.
+"""Confidence intervals by bootstrap over groups of videos.
 
-Frames of one video are anything but independent, so whole videos are drawn, with replacement. A resample is a count per
-video, not a copy of its frames, and each metric of all resamples comes of matrix products of such counts with what was
-counted once per video, or per pair of videos.
+Frames of one video are anything but independent, and so are videos of one camera. So whole groups are drawn,
+with replacement; a video without a group is one by itself. A resample is a count per video, not a copy of its
+frames, and each metric of all resamples comes of matrix products of such counts with what was counted once per
+video, or per pair of videos.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Bootstrap:
     Attributes
     ----------
     n_resamples, seed : int
-        How many times as many videos as there are were drawn, and from which random numbers.
+        How many times as many groups as there are were drawn, and from which random numbers.
+    n_groups : int
+        Groups of videos; as many as videos where each is a group of its own.
     pooled_auc, pooled_ap, abnormal_videos_auc, within_video_auc, false_alarms_per_hour : Confidence or None
     f1 : tuple of Confidence or None
         One per IoU, in the order asked for; empty where videos have no events.
@@ -62,6 +65,7 @@ class Bootstrap:
 
     n_resamples: int
     seed: int
+    n_groups: int
     pooled_auc: Confidence | None
     pooled_ap: Confidence | None
     abnormal_videos_auc: Confidence | None
@@ -79,13 +83,13 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Bootstrap:
-    """Resample videos with replacement and return a percentile interval per metric.
+    """Resample groups of videos with replacement and return a percentile interval per metric.
 
     Parameters
     ----------
     videos : sequence of VideoScores
-        Each is drawn as a whole. Videos of one camera are not independent either, which this does not know: intervals
-        are then too narrow.
+        Those of one ``group`` are drawn together. One without a group is drawn by itself. From a single group there
+        is no interval, and a note says so.
     ious : sequence of float
         At which to give the interval of F1.
     n_resamples : int
@@ -105,8 +109,12 @@ def bootstrap(
         raise UsageError(f"{n_resamples} resamples for confidence intervals; give 1 or more, such as 1000.")
     if not 0 < level < 1:
         raise UsageError(f"A confidence level of {level}; give a share between 0 and 1, such as 0.95.")
-    n = len(videos)
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+    # A name marks a video without a group as one by itself, whatever the groups are called.
+    names = [(video.group, "" if video.group else video.name) for video in videos]
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    n = len(place)
+    of_groups = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    drawn = of_groups[:, [place[name] for name in names]].astype(np.float64)
     auc, ap, abnormal_auc = pooled_resamples(videos, drawn)
     values = {
         "pooled AUC": auc,
@@ -115,26 +123,32 @@ def bootstrap(
         "within-video AUC": _mean_within(videos, drawn),
     }
     scored = all(video.events is not None for video in videos)
-    names = [f"event F1 at IoU {iou:g}" for iou in ious] if scored else []
+    f1_names = [f"event F1 at IoU {iou:g}" for iou in ious] if scored else []
     if scored:
         truth = np.array([len(predicted_events(video)) + len(video.truth) for video in videos])
-        for name, iou in zip(names, ious, strict=False):
+        for name, iou in zip(f1_names, ious, strict=False):
             values[name] = _ratio(drawn @ [2 * count_matches(video, iou) for video in videos], drawn @ truth)
         hours = np.array([normal_seconds(video) / 3600 for video in videos])
         values["false alarms per hour"] = _ratio(drawn @ [count_false_alarms(v) for v in videos], drawn @ hours)
 
     notes: list[str] = []
-    if n == 1:
+    if len(videos) == 1:
         notes.append("there are no confidence intervals: one video is given, and they are about more than one.")
+    elif n == 1:
+        notes.append(
+            f"there are no confidence intervals: all {len(videos)} videos are of one group, and intervals draw groups; "
+            "add videos of another source, or correct the group column."
+        )
     found = {name: _interval(name, metric, level, n, notes) for name, metric in values.items()}
     return Bootstrap(
         n_resamples=n_resamples,
         seed=seed,
+        n_groups=n,
         pooled_auc=found["pooled AUC"],
         pooled_ap=found["pooled AP"],
         abnormal_videos_auc=found["abnormal-videos-only AUC"],
         within_video_auc=found["within-video AUC"],
-        f1=tuple(found[name] for name in names),
+        f1=tuple(found[name] for name in f1_names),
         false_alarms_per_hour=found.get("false alarms per hour"),
         notes=tuple(notes),
     )
@@ -209,15 +223,15 @@ def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
-def _interval(name: str, values: FloatArray, level: float, n_videos: int, notes: list[str]) -> Confidence | None:
+def _interval(name: str, values: FloatArray, level: float, n_groups: int, notes: list[str]) -> Confidence | None:
     defined = values[~np.isnan(values)]
     undefined = values.size - defined.size
-    if n_videos == 1 or not defined.size:
+    if n_groups == 1 or not defined.size:
         return None  # for all metrics alike, or for the reason that the metric itself is undefined: said elsewhere
     if undefined > MOST_UNDEFINED * values.size:
         notes.append(
-            f"{name} has no confidence interval: it is undefined in {undefined} of {values.size} resamples of the "
-            "videos; add videos of the rarer kind."
+            f"{name} has no confidence interval: it is undefined in {undefined} of {values.size} resamples; "
+            "add videos of the rarer kind, from other sources."
         )
         return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])

@@ -87,7 +87,7 @@ def evaluate(
     ious : sequence of float
         At which events are scored, each in (0, 1]; one that is given twice counts once.
     n_resamples : int
-        Of the bootstrap over videos; 0 leaves confidence intervals out.
+        Of the bootstrap over groups of videos; 0 leaves confidence intervals out.
     seed : int
         Of the bootstrap.
 
@@ -127,8 +127,13 @@ def evaluate(
     intervals = bootstrap(videos, ious, n_resamples, seed=seed) if n_resamples else None
     if intervals:
         notes += intervals.notes
-        if 1 < len(videos) < FEW_VIDEOS:
-            notes.append(f"confidence intervals over {len(videos)} videos are too narrow; label more videos.")
+        unit = "videos" if intervals.n_groups == len(videos) else "groups of videos"
+        if 1 < intervals.n_groups < FEW_VIDEOS:
+            notes.append(f"confidence intervals over {intervals.n_groups} {unit} are too narrow; label more of them.")
+        if unit != "videos" and intervals.n_groups > 1:
+            notes.append(
+                f"confidence intervals draw {intervals.n_groups} groups of the manifest, the videos of one together."
+            )
     return EvalReport(
         n_videos=len(videos),
         n_frames=sum(video.labels.size for video in videos),

@@ -36,6 +36,9 @@ class VideoScores:
         Predicted events in seconds. None where scores are all there is; () says that nothing was found.
     truth : tuple of (start, end)
         True abnormal intervals in seconds, all of them. Those on record may overlap.
+    group : str
+        Name of the source, such as a camera. Confidence intervals draw the videos of one group together. Empty: the
+        video is a group of its own.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class VideoScores:
     duration: float
     events: Spans | None
     truth: Spans
+    group: str = ""
 
     def __post_init__(self) -> None:
         times = np.asarray(self.frame_times, dtype=np.float64)

@@ -153,4 +153,5 @@ def beside_truth(
         duration=duration,
         events=events,
         truth=truth,
+        group=video.group,
     )

@@ -101,6 +101,8 @@ class Labels:
     def rest_is_normal(self, video_id: int) -> tuple[LabelRecord, ...]:
         """Label as normal what no label covers yet: for a video that was looked through from end to end.
 
+        Events that nobody judged, and the segments that they touch, stay without a label: see :meth:`unjudged`.
+
         Raises
         ------
         UsageError
@@ -109,8 +111,9 @@ class Labels:
         with self._database.writing() as session:
             video = find_video(session, video_id)
             reached, rows = 0.0, []
-            intervals = sorted((label.start, label.end) for label in held_labels(session, video_id))
-            for start, end in [*intervals, (video.duration, video.duration)]:
+            labels = held_labels(session, video_id)
+            spans = [(label.start, label.end) for label in labels] + self._open(video_id, labels)
+            for start, end in [*sorted(spans), (video.duration, video.duration)]:
                 if start > reached:
                     rows.append(
                         LabelRow(
@@ -127,6 +130,21 @@ class Labels:
             session.add_all(rows)
             session.flush()
             return tuple(_record(row) for row in rows)
+
+    def unjudged(self, video_id: int) -> tuple[ReviewedEvent, ...]:
+        """Return the events of the current probe that no label judges, by time. Raises as :meth:`events` does."""
+        return tuple(event for event in self.events(video_id) if event.label is None)
+
+    def _open(self, video_id: int, labels: Sequence[LabelRecord]) -> list[tuple[float, float]]:
+        """Return the spans of the segments that events without a verdict touch."""
+        found, spans = self._results.find(video_id), []
+        if found is None:
+            return spans
+        for event in (item.event for item in found.events):
+            if not any(_judges(label, event.start, event.end) for label in labels):
+                touched = [one for one in found.segments if one.start < event.end and event.start < one.end]
+                spans.append((min(event.start, touched[0].start), max(event.end, touched[-1].end)))
+        return spans
 
     def events(self, video_id: int) -> tuple[ReviewedEvent, ...]:
         """Return the events that the current probe found, by time, each with the label that judges it.

@@ -42,7 +42,10 @@ class Events:
         with Tag("div", classes="line"):
             self._rest = Button("The rest is normal", self._rest_is_normal)
             self._refit = Link("Refit", "/refit", "button")
-        self._rest.attribute("title", "Labels as normal what no label covers, once you have watched the whole video")
+        self._rest.attribute(
+            "title",
+            "Labels as normal what neither a label nor an event covers, once you have watched it all",
+        )
 
     def show(self, events: Sequence[ReviewedEvent], labels: Sequence[LabelRecord], detected: bool) -> None:
         """Show events and labels; cards stay where the events are the same."""
@@ -125,9 +128,11 @@ class Events:
         self._changed()
 
     async def _rest_is_normal(self) -> None:
+        left = len(self._service.labels.unjudged(self._video.id))
         added = await attempt(self._service.labels.rest_is_normal, self._video.id)
         if added is not None:
-            ui.notify(f"{plural(len(added), 'interval')} labelled as normal.", position="top")
+            kept_out = f" {plural(left, 'event')} that nobody judged left without a label." if left else ""
+            ui.notify(f"{plural(len(added), 'interval')} labelled as normal.{kept_out}", position="top")
         self._changed()
 
 
