@@ -9,9 +9,9 @@ import numpy as np
 
 from hiprobe.backbones import Reading
 from hiprobe.explain import Explanation
-from hiprobe.localize import Event, LocalizeSettings
+from hiprobe.localize import Event, LocalizeSettings, Unjudged
 from hiprobe.pipeline import DetectedEvent, Detection, Provenance, SegmentScore, Timings
-from hiprobe.probing import CalibrationSegment
+from hiprobe.probing import CalibrationSegment, EventKind
 from hiprobe.video import Sampling, VideoInfo, open_video, plan_segments
 
 SIMILAR = (CalibrationSegment("day6_fight.mp4", 2.0, 4.0, "fight"), CalibrationSegment("day1_car.mp4", 1.0, 3.0, "car"))
@@ -25,6 +25,9 @@ def detection(
     text: str = "Somebody fights in a square.",
     similar: tuple[CalibrationSegment, ...] = SIMILAR,
     warnings: tuple[str, ...] = (),
+    kind: EventKind | None = None,
+    evidence: str = "",
+    unjudged: tuple[Unjudged, ...] = (),
 ) -> Detection:
     """Return a detection with these events, in seconds; scores are ``peak`` within them and 0.1 outside."""
     info = video if isinstance(video, VideoInfo) else open_video(video).info
@@ -43,6 +46,8 @@ def detection(
                 Event(start, end, (start + end) / 2, peak, peak - 0.1),
                 Explanation(text, "What is unusual?", start, end),
                 similar,
+                kind,
+                evidence,
             )
             for start, end in events
         ),
@@ -55,4 +60,5 @@ def detection(
         ),
         timings=Timings(1.0, 1.0),
         warnings=warnings,
+        unjudged=unjudged,
     )

@@ -20,11 +20,14 @@ from hiprobe.backbones import POOLINGS
 from hiprobe.cli.app import app
 from hiprobe.cli.fit import METHODS as OFFERED
 from hiprobe.cli.options import state
+from hiprobe.cli.printing import Printer
+from hiprobe.localize import Unjudged
 from hiprobe.probing import METHODS, LogisticProbe
 from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO
 from hiprobe.sampling import Sampling
 from hiprobe.video import open_video
 from scripts.cli_reference import commands
+from tests.detections import detection
 from tests.fakes import (
     FakeBackbone,
     FakePlacedBackbone,
@@ -481,3 +484,14 @@ def test_fit_on_normal_videos_alone(run, tmp_path: Path, monkeypatch: pytest.Mon
         assert code == 2 and "--normal-only" in said
     code, _, said = run("fit", labels, "--keep-layer", path)
     assert code == 2 and "cannot be kept" in said
+
+
+def test_the_table_tells_what_was_measured_first_and_what_was_not_judged(tmp_path: Path, capsys) -> None:
+    video = write_video(tmp_path / "[night].mp4", 100, fps=10)
+    dark = Unjudged(6.0, 8.0, "blind", "The picture is black.")
+    denied = detection(video, [(2, 4)], text="Nothing is unusual.", evidence="Fight (81%).", unjudged=(dark,))
+    Printer(quiet=False).events([denied])
+    head, row, rest = capsys.readouterr().out.splitlines()
+    assert re.split(r"  +", head) == ["video", "start s", "end s", "peak", "measured", "the model said"]
+    assert row.endswith("Fight (81%).  the language model saw nothing unusual here")
+    assert rest == "not judged: [night].mp4, 6.0 to 8.0 s: The picture is black."

@@ -21,8 +21,9 @@ from PIL import Image
 
 from hiprobe.errors import UsageError
 from hiprobe.explain import AnomalyMap
+from hiprobe.localize import Unjudged
 from hiprobe.pipeline import Detection
-from hiprobe.probing import CalibrationSegment
+from hiprobe.probing import CalibrationSegment, EventKind
 from hiprobe.report import HtmlReport, detection_json, parse_detection, read_json, write_json, write_report
 from hiprobe.report.clock import length, recorded_at, stamp, wall_clock
 from hiprobe.report.stills import event_stills
@@ -292,3 +293,41 @@ def test_files_that_are_no_results(tmp_path: Path, text: str, told: str) -> None
         read_json(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_json(tmp_path / "gone.json")
+
+
+DENIAL = "Two people are on a square, mostly walking, and nothing is unusual."
+
+
+@pytest.mark.parametrize(
+    ("text", "stance", "shown"),
+    [
+        (DENIAL, "denies", "the language model saw nothing unusual here"),
+        ("Somebody has fallen.", "contradicts", "the language model says otherwise: &#34;Somebody has fallen.&#34;"),
+        ("It is not clear what happens.", "unsure", "the language model is not sure what happens here"),
+        ("People are fighting.", None, "People are fighting."),
+    ],
+)
+def test_a_text_that_does_not_fit_is_kept_but_not_shown_as_an_explanation(
+    video: Path, tmp_path: Path, text: str, stance: str | None, shown: str
+) -> None:
+    kind, said = EventKind("fight", 0.81), "Fight (81%); at the left of the picture."
+    found = detection(video, [(2, 4)], text=text, kind=kind, evidence=said)
+    (event,) = json.loads(detection_json(found))["events"]
+    assert event["explanation"]["text"] == text and event["explanation"].get("stance") == stance
+    assert (event["evidence"], event["kind"]) == (said, {"name": "fight", "probability": 0.81})
+    assert parse_detection(detection_json(found)) == found
+    write_report([found], tmp_path / "page.html")
+    card = re.search(r"<article.*?</article>", (tmp_path / "page.html").read_text(), re.S)
+    assert card and shown in card[0] and card[0].index(said) < card[0].index(shown)
+    assert (text in card[0]) == (stance in (None, "contradicts"))
+
+
+def test_stretches_that_could_not_be_judged_are_in_the_result_and_the_report(video: Path, tmp_path: Path) -> None:
+    stretch = Unjudged(4.0, 9.0, "blind", "The picture is black.")
+    found = detection(video, [(12, 14)], unjudged=(stretch,))
+    assert parse_detection(detection_json(found)).unjudged == (stretch,)
+    assert view(found, None).chart.unjudged == [(4.0, 9.0)]
+    write_report([found], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "1 stretch of this video could not be judged" in page and "0:04.0 – 0:09.0" in page
+    assert page.index("The picture is black.") < page.index("<article")

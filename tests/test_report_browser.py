@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hiprobe.localize import Unjudged
 from hiprobe.probing import CalibrationSegment
 from hiprobe.report import write_report
 from hiprobe.samples import DEMO_VIDEO
@@ -33,6 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     demo = detection(DEMO_VIDEO, EVENTS, warnings=("Look at the video before relying on a text.",))
     write_report([demo], folder / "demo.html", datetime(2026, 3, 1, 22, 0, tzinfo=UTC))
     write_report((detection(DEMO_VIDEO, EVENTS[: k % 4]) for k in range(12)), folder / "many.html")
+    dark = Unjudged(26.0, 29.0, "blind", "The picture is black.")
+    write_report([detection(DEMO_VIDEO, EVENTS, unjudged=(dark,))], folder / "dark.html")
     evil = detection(DEMO_VIDEO, EVENTS, text=EVIL, similar=(CalibrationSegment(EVIL, 0, 2, EVIL),), warnings=(EVIL,))
     write_report([evil], folder / "evil.html")
     return folder
@@ -71,6 +74,17 @@ def test_the_timeline_is_drawn_and_tells_more_under_the_mouse(opened: Open) -> N
         assert page.locator(".card h3").nth(0).inner_text().split() == (
             ["Event", "1", "0:06.3", "–", "0:09.1", "2026-03-01", "22:00:06", "UTC"]
         )
+
+
+def test_what_could_not_be_judged_is_veiled_in_the_timeline(opened: Open) -> None:
+    with opened("dark.html") as page:
+        page.wait_for_selector(".chart .js-line")
+        veils = page.locator('.chart .layer-above .shapelayer path:not([data-index="0"])')
+        assert veils.count() == 1
+        box, plot = veils.bounding_box(), page.locator(".chart .nsewdrag").bounding_box()
+        assert box and plot and (box["x"] - plot["x"]) / plot["width"] == pytest.approx(26 / 30, abs=0.01)
+        assert box["width"] / plot["width"] == pytest.approx(3 / 30, abs=0.01)
+        assert page.locator(".stretches").inner_text().endswith("0:26.0 – 0:29.0 The picture is black.")
 
 
 def test_it_says_in_words_what_it_shows(opened: Open) -> None:
@@ -115,7 +129,7 @@ def test_text_of_others_stays_text(opened: Open) -> None:
     with opened("evil.html") as page:
         page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
         page.wait_for_selector(".chart .js-line")
-        assert EVIL in page.locator("blockquote").first.inner_text()
+        assert EVIL in page.locator(".model").first.inner_text()
         assert page.locator("img:not(.stills img)").count() == 0
 
 

@@ -107,6 +107,11 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
         assert at(page) == pytest.approx(16, abs=0.2)
         assert "in event 1" in (timeline.get_attribute("aria-valuetext") or "")
 
+        # What was measured comes before what the model said, and the caveat stands beside both.
+        card = page.locator(".card").first.inner_text()
+        assert card.index("Most like bright") < card.index("The model said: a bright flash")
+        assert page.locator(".caveats").inner_text() == "fake text"
+
         # See where in the picture it is.
         page.keyboard.press("h")
         page.wait_for_function("document.querySelector('img.map')?.naturalHeight > 0")

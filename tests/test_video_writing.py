@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from hiprobe.backbones import Reading
 from hiprobe.errors import OutputError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap
-from hiprobe.localize import Event, LocalizeSettings
+from hiprobe.localize import Event, LocalizeSettings, Unjudged
 from hiprobe.pipeline import DetectedEvent, Detection, Provenance, SegmentScore, Timings
+from hiprobe.probing import EventKind
 from hiprobe.report import write_event_clips, write_overlay
 from hiprobe.video import Clip, open_video, write_clip, write_clips
 from tests.videos import cut, damage_packets, number_of, numbered_image, set_display_matrix, write_video
@@ -180,6 +182,27 @@ def test_the_overlay_shows_every_frame_with_map_and_marks_in_the_event(tmp_path:
     bright = [int((frame.image[97:118, :, :].min(axis=(0, 2)) > 150).argmax()) for frame in (frames[20], frames[40])]
     assert bright == pytest.approx([64, 128], abs=2)  # the moment's line
     assert len(loudness(tmp_path / "out" / "overlay.mp4")[0]) > 0
+
+
+def test_the_overlay_names_the_kind_and_greys_what_was_not_judged(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", 50, images=[np.full((96, 160, 3), 60, np.uint8)] * 50, size=(96, 160))
+    plain = detection(source)
+    (item,) = plain.events
+    told = replace(
+        plain,
+        events=(replace(item, kind=EventKind("fight", 0.81)),),
+        unjudged=(Unjudged(1.5, 2.0, "blind", "The picture is black."),),
+    )
+    pictures = []
+    for name, found in (("plain", plain), ("told", told)):
+        write_overlay(found, tmp_path / f"{name}.mp4")
+        pictures.append([frame.image.astype(int) for frame in open_video(tmp_path / f"{name}.mp4").frames()])
+    (before, during), (before_told, during_told) = ([one[5], one[25]] for one in pictures)
+    changed = np.abs(during - during_told).max(axis=2) > 60
+    assert changed[:20, :80].any() and not changed[30:96].any()  # in the upper left corner
+    assert np.abs(before[:96] - before_told[:96]).max() < 12
+    grey = before_told[100:116, 130:150] - before[100:116, 130:150]
+    assert np.median(grey) > 40 and np.median(np.ptp(before_told[100:116, 130:150], axis=2)) < 20
 
 
 def test_event_clips_have_their_margin(tmp_path: Path) -> None:

@@ -70,26 +70,28 @@ class Printer:
                 yield report
 
     def events(self, detections: Sequence[Detection]) -> None:
-        """Print a table of all events: start, end, peak, and what the model said."""
-        rows = [
-            (detection.video.path.name, item.event, item.explanation.text if item.explanation else "")
+        """Print a table of all events, measurements before what the model said, and what could not be judged."""
+        cells = [
+            (
+                detection.video.path.name,
+                f"{item.event.start:.1f}",
+                f"{item.event.end:.1f}",
+                f"{item.event.peak:.2f} at {item.event.peak_time:.1f}",
+                item.evidence,
+                item.said,
+            )
             for detection in detections
             for item in detection.events
         ]
-        if not rows:
+        if cells:
+            self.table(("video", "start s", "end s", "peak", "measured", "the model said"), cells)
+        else:
             self.line("no events")
-            return
-        cells = [
-            (
-                name,
-                f"{event.start:.1f}",
-                f"{event.end:.1f}",
-                f"{event.peak:.2f} at {event.peak_time:.1f}",
-                text,
-            )
-            for name, event, text in rows
-        ]
-        self.table(("video", "start s", "end s", "peak", "the model said"), cells)
+        for detection in detections:
+            for one in detection.unjudged:
+                self.line(
+                    f"not judged: {detection.video.path.name}, {one.start:.1f} to {one.end:.1f} s: {one.sentence}"
+                )
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table: drawn on a terminal, padded columns otherwise."""

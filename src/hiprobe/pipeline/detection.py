@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hiprobe.backbones import Reading
-from hiprobe.explain import AnomalyMap, Explanation
+from hiprobe.explain import AnomalyMap, Explanation, Stance, shown, stance
 from hiprobe.localize import Event, LocalizeSettings, Unjudged
 from hiprobe.probing import CalibrationSegment, EventKind
 from hiprobe.video import VideoInfo
@@ -44,6 +44,21 @@ class DetectedEvent:
     similar: tuple[CalibrationSegment, ...] = ()
     kind: EventKind | None = None
     evidence: str = ""
+
+    @property
+    def stance(self) -> Stance | None:
+        """What the explanation says of the event: whether it fits; None without one."""
+        if self.explanation is None:
+            return None
+        return stance(self.explanation.text, self.kind.name if self.kind else None)
+
+    @property
+    def said(self) -> str:
+        """What a person is shown of the explanation: never a text that denies or contradicts the event as if it fitted.
+
+        Empty without an explanation.
+        """
+        return shown(self.explanation.text, self.stance) if self.explanation and self.stance else ""
 
 
 @dataclass(frozen=True)

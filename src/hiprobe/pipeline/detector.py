@@ -11,7 +11,7 @@ import numpy as np
 
 from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
-from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, explain_events, read_anomaly_map
+from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, evidence, explain_events, place_of, read_anomaly_map
 from hiprobe.features import Failure, Features, Run, extract, extract_each, read_looks
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
@@ -147,7 +147,7 @@ class Detector:
             segments=segments,
             threshold=threshold,
             events=tuple(
-                DetectedEvent(event, text, _similar(event, features, probe))
+                _with_evidence(DetectedEvent(event, text, _similar(event, features, probe)), maps)
                 for event, text in zip(events, explanations, strict=True)
             ),
             provenance=Provenance(
@@ -218,6 +218,12 @@ def score(
     )
     rows = zip(features.starts.tolist(), features.ends.tolist(), raw.tolist(), smoothed.tolist(), strict=True)
     return tuple(SegmentScore(*row) for row in rows), float(threshold), events
+
+
+def _with_evidence(item: DetectedEvent, maps: AnomalyMap | None) -> DetectedEvent:
+    """Fill in the sentence of what was measured of an event."""
+    said = evidence(item.kind, place=place_of(maps, item.event), similar=item.similar)
+    return replace(item, evidence=said)
 
 
 def _similar(event: Event, features: Features, probe: Probe) -> tuple[CalibrationSegment, ...]:

@@ -22,7 +22,7 @@ from hiprobe.sampling import Sampling
 
 SCHEMA = "hiprobe.detection/1"
 
-_COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation", "warnings")
+_COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation", "warnings", "evidence")
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,11 @@ def detection_json(detection: Detection) -> str:
     del body["anomaly_map"]
     # What was added after schema 1 began is left out where it says nothing.
     _drop(body, {"start": None, "unjudged": []})
-    for event in body["events"]:
+    for event, item in zip(body["events"], detection.events, strict=True):
         _drop(event, {"kind": None, "evidence": ""})
+        # Said again when it is read: what the text says of the event follows from both.
+        if item.stance not in (None, "fits"):
+            event["explanation"] |= {"stance": item.stance, "shown": item.said}
     body["provenance"] = _Made.of(detection.provenance).body()
     return json.dumps({"schema": SCHEMA, **body}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -170,10 +173,11 @@ class EventCsv:
         for item in detection.events:
             event = item.event
             numbers = (event.start, event.end, event.peak_time, event.peak, event.mean)
-            text = item.explanation.text if item.explanation else ""
             # A row is read without the JSON beside it, so what must be known about the text goes with it.
             cells = (f"{value:.4f}" for value in numbers)
-            self._writer.writerow([detection.video.path, *cells, text, " ".join(detection.warnings)])
+            self._writer.writerow(
+                [detection.video.path, *cells, item.said, " ".join(detection.warnings), item.evidence]
+            )
 
     def write(self, path: Path) -> None:
         """Write the file, atomically. Raises OutputError if it cannot be written."""

@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hiprobe.explain import blend
 from hiprobe.pipeline import Detection
+from hiprobe.probing import EventKind
+from hiprobe.probing.kinds import UNKNOWN
 from hiprobe.video import VideoRef
 from hiprobe.video.sound import SoundTrack
 from hiprobe.video.writing import open_mp4, shown_pictures
@@ -20,6 +22,7 @@ Colour = tuple[int, int, int]
 GROUND: Colour = (24, 26, 30)
 CURVE: Colour = (120, 190, 255)
 EVENT: Colour = (150, 30, 30)
+UNJUDGED: Colour = (95, 98, 104)
 FRAME: Colour = (220, 40, 40)
 LINE: Colour = (255, 190, 60)
 NOW: Colour = (255, 255, 255)
@@ -28,6 +31,7 @@ NOW: Colour = (255, 255, 255)
 def write_overlay(detection: Detection, path: Path) -> None:
     """Write the video of a detection with its anomaly maps, event marks and a score bar, as MP4.
 
+    An event's mark names its kind, where one was measured. What could not be judged is grey in the bar.
     Every frame keeps its time, and sound is kept. The bar is below the picture and hides nothing of it.
 
     Parameters
@@ -60,7 +64,8 @@ def _marked(
     detection: Detection, image: NDArray[np.uint8], time: float, anomaly_map: tuple[float, float]
 ) -> NDArray[np.uint8]:
     """Return a frame (H, W, 3) with its anomaly map, from low to high, and a red frame where there is an event."""
-    if not any(item.event.start <= time < item.event.end for item in detection.events):
+    event = next((item for item in detection.events if item.event.start <= time < item.event.end), None)
+    if event is None:
         return image
     found = detection.anomaly_map.at(time) if detection.anomaly_map else None
     if found is not None:
@@ -69,11 +74,23 @@ def _marked(
     framed = np.empty_like(image)
     framed[:] = FRAME
     framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
-    return framed
+    return framed if event.kind is None else _named(framed, event.kind, edge)
+
+
+def _named(image: NDArray[np.uint8], kind: EventKind, edge: int) -> NDArray[np.uint8]:
+    """Write the kind of an event, and how probable it is, into the upper left corner of its frame."""
+    said = kind.name if kind.name == UNKNOWN else f"{kind.name} {kind.probability:.0%}"
+    drawn = Image.fromarray(image)
+    draw = ImageDraw.Draw(drawn)
+    font = ImageFont.load_default(max(10, image.shape[0] // 18))
+    *_, right, bottom = draw.textbbox((2 * edge, edge), said, font=font)
+    draw.rectangle([edge, edge, right + edge, bottom + edge], fill=FRAME)
+    draw.text((2 * edge, edge), said, fill=NOW, font=font)
+    return np.asarray(drawn)
 
 
 class ScoreBar:
-    """The smoothed score over the whole video, with threshold and events, and a line for the moment.
+    """The smoothed score over the whole video, with threshold, events, unjudged parts, and a line for the moment.
 
     Parameters
     ----------
@@ -108,6 +125,8 @@ class ScoreBar:
         draw = ImageDraw.Draw(image)
         for item in detection.events:
             draw.rectangle([self._x(item.event.start), 0, self._x(item.event.end), self.height], fill=EVENT)
+        for one in detection.unjudged:
+            draw.rectangle([self._x(one.start), 0, self._x(one.end), self.height], fill=UNJUDGED)
         level = self._y(detection.threshold)
         draw.line([(0, level), (self._width, level)], fill=LINE)
         # No more points than pixels, each the highest of its column: a peak must not vanish from a long video.

@@ -51,6 +51,7 @@ class EventView:
     peak: str
     peak_at: str
     mean: str
+    evidence: str
     explanation: str
     similar: tuple[Similar, ...]
     stills: tuple[Still, ...] = ()
@@ -66,6 +67,14 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A part of the video that the probe could not judge, and why, in a sentence."""
+
+    when: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """What the script draws: numbers alone, so that no text of anybody reaches it. Times are seconds."""
 
@@ -74,6 +83,7 @@ class Chart:
     smoothed: list[float]
     threshold: float
     events: list[tuple[float, float]]
+    unjudged: list[tuple[float, float]]
     duration: float
     begun: float | None
 
@@ -92,6 +102,8 @@ class VideoView:
     events, cards : tuple of EventView
         All by time, and those that get a card, by time.
     spans : tuple of Span
+    unjudged : tuple of Stretch
+        By time.
     notes, warnings : tuple of str
         What the report has to say about this video, and what the detection has.
     """
@@ -110,6 +122,7 @@ class VideoView:
     cards: tuple[EventView, ...]
     chart: Chart
     spans: tuple[Span, ...]
+    unjudged: tuple[Stretch, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -143,6 +156,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
         cards=tuple(events[index] for index in carded),
         chart=_chart(detection, begun),
         spans=_spans(detection),
+        unjudged=tuple(Stretch(f"{stamp(one.start)} – {stamp(one.end)}", one.sentence) for one in detection.unjudged),
         notes=notes,
         warnings=detection.warnings,
     )
@@ -176,7 +190,8 @@ def _event(index: int, item: DetectedEvent, begun: datetime | None, stills: tupl
         peak=f"{event.peak:.2f}",
         peak_at=stamp(event.peak_time),
         mean=f"{event.mean:.2f}",
-        explanation=item.explanation.text if item.explanation else "",
+        evidence=item.evidence,
+        explanation=item.said,
         similar=tuple(_similar(one) for one in item.similar),
         stills=stills,
     )
@@ -214,6 +229,7 @@ def _chart(detection: Detection, begun: datetime | None) -> Chart:
         smoothed=np.round(curves[1, kept], 4).tolist(),
         threshold=round(detection.threshold, 4),
         events=[(round(item.event.start, 2), round(item.event.end, 2)) for item in detection.events],
+        unjudged=[(round(one.start, 2), round(one.end, 2)) for one in detection.unjudged],
         duration=detection.video.duration,
         # As if the clock on the wall were in UTC: the script is to show its digits, not to convert them.
         begun=None if begun is None else (begun.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds(),

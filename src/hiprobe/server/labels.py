@@ -163,7 +163,10 @@ class Labels:
                 peak_time=item.event.peak_time,
                 peak=item.event.peak,
                 mean=item.event.mean,
-                explanation=item.explanation.text if item.explanation else "",
+                explanation=item.said,
+                evidence=item.evidence,
+                kind=item.kind.name if item.kind else None,
+                probability=item.kind.probability if item.kind else None,
                 label=next((one for one in reversed(labels) if _judges(one, item.event.start, item.event.end)), None),
             )
             for item in (found.events if found else ())

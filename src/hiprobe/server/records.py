@@ -96,7 +96,11 @@ class LabelRecord:
 
 @dataclass(frozen=True)
 class ReviewedEvent:
-    """An event of the current probe, and the latest label that covers at least half of it, if there is one."""
+    """An event of the current probe, and the latest label that covers at least half of it, if there is one.
+
+    ``kind`` is what was measured, with its ``probability``; None where the probe tells no kinds apart. ``evidence`` is
+    what was measured in a sentence, and ``explanation`` what a person is shown of the language model's text.
+    """
 
     start: float
     end: float
@@ -105,6 +109,9 @@ class ReviewedEvent:
     mean: float
     explanation: str
     label: LabelRecord | None
+    evidence: str = ""
+    kind: str | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True)

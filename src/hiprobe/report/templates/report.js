@@ -30,6 +30,8 @@ function figure(data) {
   ];
   const level = { type: "line", xref: "paper", x0: 0, x1: 1, y0: data.threshold, y1: data.threshold, line: { width: 1.5, dash: "dash" } };
   const shade = ([start, end]) => ({ type: "rect", layer: "below", yref: "paper", y0: 0, y1: 1, x0: at(start), x1: at(end), fillcolor: "#d9661f", opacity: 0.2, line: { width: 0 } });
+  // Above the curve, which means nothing there; the style tells them by this layer.
+  const veil = (span) => ({ ...shade(span), layer: "above", fillcolor: "#808080" });
   const number = ([start, end], index) => ({ x: at((start + end) / 2), y: 1, yref: "paper", yanchor: "bottom", text: String(index + 1), showarrow: false });
   const touch = matchMedia("(pointer: coarse)").matches;
   const layout = {
@@ -38,7 +40,7 @@ function figure(data) {
     dragmode: touch ? false : "zoom", // a finger on the chart is to scroll the page
     xaxis: { type: "date", range: [0, at(data.duration)], tickformat: format, hoverformat: `${format}.%1f`, showgrid: false, nticks: 8, ticklabelstandoff: 6 },
     yaxis: { range: probability ? [0, 1.02] : undefined, fixedrange: true, nticks: 5, zeroline: false },
-    shapes: [level, ...data.events.map(shade)],
+    shapes: [level, ...data.events.map(shade), ...data.unjudged.map(veil)],
     annotations: data.events.length <= 20 ? data.events.map(number) : [],
   };
   return [traces, layout, { displayModeBar: false, responsive: true }];

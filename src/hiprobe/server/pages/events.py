@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
+from hiprobe.pipeline import Detection
 from hiprobe.server.pages.frame import attempt
 from hiprobe.server.pages.player import Player
 from hiprobe.server.pages.widgets import Button, Link, Tag, clock, plural
@@ -35,6 +36,7 @@ class Events:
             Button("Previous", lambda: self.go(-1), "quiet", "Previous event")
             Button("Next", lambda: self.go(1), "quiet", "Next event")
         self._none = Tag("p", "", "soft")
+        self._caveats = Tag("div", classes="caveats")
         self._list = Tag("ol", classes="cards")
         Tag("h2", "Labels")
         self._no_label = Tag("p", "None yet. Judge an event, or mark an interval on the timeline.", "soft")
@@ -47,9 +49,11 @@ class Events:
             "Labels as normal what neither a label nor an event covers, once you have watched it all",
         )
 
-    def show(self, events: Sequence[ReviewedEvent], labels: Sequence[LabelRecord], detected: bool) -> None:
-        """Show events and labels; cards stay where the events are the same."""
+    def show(self, events: Sequence[ReviewedEvent], labels: Sequence[LabelRecord], found: Detection | None) -> None:
+        """Show events, labels and what must be known of the result; cards stay where the events are the same."""
+        detected = found is not None
         self._none.say("No event was found." if detected else "Nothing was looked for yet.")
+        self._show_caveats(found)
         self._none.show(not events)
         if [(event.start, event.end) for event in events] != [
             (card.event.start, card.event.end) for card in self._cards
@@ -71,6 +75,16 @@ class Events:
         self._no_label.show(not labels)
         self._refit.show(bool(labels))
         self._rest.show(detected)
+
+    def _show_caveats(self, found: Detection | None) -> None:
+        said = [] if found is None else list(dict.fromkeys(found.warnings))
+        for one in () if found is None else found.unjudged:
+            said.append(f"{clock(one.start)} – {clock(one.end)} was not judged: {one.sentence}")
+        self._caveats.clear()
+        self._caveats.show(bool(said))
+        with self._caveats:
+            for sentence in said:
+                Tag("p", sentence)
 
     def go(self, step: int) -> None:
         """Choose the next or the previous event, and go there."""
@@ -145,7 +159,8 @@ class _Card:
                 Button(span, lambda: events.choose(number), "quiet time", f"Go to event {number + 1}, {span}")
                 Tag("span", f"peak {event.peak:.2f}", "soft")
                 self._verdict = Tag("span", "", "verdict")
-            self._text = Tag("p", event.explanation)
+            Tag("p", event.evidence).show(bool(event.evidence))
+            self._text = Tag("p", f"The model said: {event.explanation}", "soft said")
             with Tag("div", classes="line"):
                 accept = Button("Accept", lambda: events.accept(number))
                 reject = Button("Reject", lambda: events.reject(number))

@@ -40,6 +40,7 @@ class Player(ui.element, component="assets/player.js"):
             curve=_NO_CURVE,
             events=[],
             labels=[],
+            unjudged=[],
             map=None,
         )
         self._video = video
@@ -68,6 +69,7 @@ class Player(ui.element, component="assets/player.js"):
             {"start": event.start, "end": event.end, "state": event.label.verdict if event.label else "open"}
             for event in events
         ]
+        self.props["unjudged"] = [{"start": one.start, "end": one.end} for one in (found.unjudged if found else ())]
         self.props["labels"] = [{"start": label.start, "end": label.end, "verdict": label.verdict} for label in labels]
 
     def show_marked(self, interval: tuple[float, float] | None) -> None:

@@ -101,9 +101,9 @@ class _Review:
         if seen == self._seen:
             return
         self._seen = seen
-        events = service.labels.events(number)
-        self._player.draw(service.results.find(number), events, labels, service.results.has_anomaly_map(number))
-        self._events.show(events, labels, detected=video.n_events is not None)
+        events, found = service.labels.events(number), service.results.find(number)
+        self._player.draw(found, events, labels, service.results.has_anomaly_map(number))
+        self._events.show(events, labels, found)
 
     def _show_state(self, video: VideoRecord, job: JobRecord | None) -> None:
         running, waiting = video.state == "running", video.state == "waiting"

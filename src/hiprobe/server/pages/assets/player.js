@@ -24,6 +24,7 @@ export default {
         @pointerleave="hover = null" @keydown="key">
         <div class="plot">
           <div v-for="event in events" class="event" :class="event.state" :style="span(event)"></div>
+          <div v-for="one in unjudged" class="unjudged" :style="span(one)"></div>
           <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
             <path class="raw" :d="path(curve.raw)" /><path class="smoothed" :d="path(curve.smoothed)" />
             <line v-if="curve.threshold !== null" class="threshold" x1="0" x2="1000" :y1="y(curve.threshold)" :y2="y(curve.threshold)" />
@@ -45,6 +46,7 @@ export default {
     curve: Object, // times, raw, smoothed: arrays of one length; threshold: number or null
     events: Array, // start, end, state
     labels: Array, // start, end, verdict
+    unjudged: Array, // start, end of what the probe could not judge
     marked: Object, // start, end; or null
     loop: Object, // start, end of what is played again and again; or null
     map: String, // address of the anomaly map at {time}, laid over the picture; or null
