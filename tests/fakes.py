@@ -60,13 +60,15 @@ class FakeBackbone:
         return "a bright flash" if batch.frames.mean() > 120 else "dark"
 
 
-def bright_video(path: Path, seconds: float, bright: tuple[float, float] | None = None, seed: int = 0) -> Path:
+def bright_video(
+    path: Path, seconds: float, bright: tuple[float, float] | None = None, seed: int = 0, level: int = 200
+) -> Path:
     """Write a dark, slightly noisy video at 10 fps that is bright in the interval ``bright``, in seconds."""
     random = np.random.default_rng([seed, *path.stem.encode()])
     images = []
     for index in range(round(seconds * 10)):
-        level = 200 if bright and bright[0] <= index / 10 < bright[1] else 40
-        images.append(np.clip(random.normal(level, 6, (48, 80, 1)).repeat(3, 2), 0, 255).astype(np.uint8))
+        mean = level if bright and bright[0] <= index / 10 < bright[1] else 40
+        images.append(np.clip(random.normal(mean, 6, (48, 80, 1)).repeat(3, 2), 0, 255).astype(np.uint8))
     return write_video(path, len(images), fps=10, images=images)
 
 

@@ -16,7 +16,7 @@ from hiprobe.features import Failure, Features, Run, extract, extract_each, read
 from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches
-from hiprobe.probing import CalibrationSegment, Probe, check_backbone
+from hiprobe.probing import CalibrationSegment, EventKind, Probe, check_backbone
 from hiprobe.version import __version__
 from hiprobe.video import Segment, VideoLike, VideoRef
 
@@ -147,7 +147,15 @@ class Detector:
             segments=segments,
             threshold=threshold,
             events=tuple(
-                _with_evidence(DetectedEvent(event, text, _similar(event, features, probe)), maps)
+                _with_evidence(
+                    DetectedEvent(
+                        event,
+                        text,
+                        _similar(event, features, probe),
+                        _kind(event, features, probe, segments, threshold),
+                    ),
+                    maps,
+                )
                 for event, text in zip(events, explanations, strict=True)
             ),
             provenance=Provenance(
@@ -227,5 +235,18 @@ def _with_evidence(item: DetectedEvent, maps: AnomalyMap | None) -> DetectedEven
 
 
 def _similar(event: Event, features: Features, probe: Probe) -> tuple[CalibrationSegment, ...]:
-    peak = int(np.abs(features.centres - event.peak_time).argmin())
-    return probe.similar(features.at(probe.reading.layer)[peak])
+    return probe.similar(features.at(probe.reading.layer)[_peak(event, features)])
+
+
+def _peak(event: Event, features: Features) -> int:
+    return int(np.abs(features.centres - event.peak_time).argmin())
+
+
+def _kind(
+    event: Event, features: Features, probe: Probe, segments: Sequence[SegmentScore], threshold: float
+) -> EventKind | None:
+    """Return the kind of an event, by its segments over the threshold, and at its peak."""
+    chosen = np.array([segment.smoothed > threshold for segment in segments])
+    chosen &= (event.start <= features.centres) & (features.centres <= event.end)
+    chosen[_peak(event, features)] = True
+    return probe.kind(features.at(probe.reading.layer)[chosen])

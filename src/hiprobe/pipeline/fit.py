@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.backbones import Backbone, Reading
@@ -27,12 +28,14 @@ from hiprobe.probing import (
     CalibrationSegment,
     CalibrationStats,
     DlspResult,
+    FittedKinds,
     FittedScorer,
     LogisticProbe,
     Probe,
     SaliencySettings,
     SegmentIndex,
     check_same,
+    fit_kinds,
     fit_scorer,
     index_segments,
     kept_rows,
@@ -71,6 +74,8 @@ class FitResult:
         Segments that an event covers by less than half: left out of fit and threshold.
     kept : bool
         Whether the layer was kept from an earlier probe; ``dlsp`` is that probe's then.
+    kinds : FittedKinds, optional
+        How well kinds of events are told apart.
     """
 
     probe: LogisticProbe
@@ -80,6 +85,7 @@ class FitResult:
     n_abnormal: int
     n_partly: int = 0
     kept: bool = False
+    kinds: FittedKinds | None = None
 
 
 def fit(
@@ -188,6 +194,8 @@ def fit_features(
     video_level = any(video.video_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
     kinds |= {video.label for video in manifest.videos if video.video_level}
+    standardised = scorer.scorer.standardised(at_layer)
+    told = fit_kinds(standardised[labels], *_events(manifest, features, labels), groups[labels], seed)
     probe = LogisticProbe(
         reading=replace(reading, layers=(layer,)),
         scorer=scorer.scorer,
@@ -204,13 +212,14 @@ def fit_features(
             C=scorer.C,
             video_level=video_level,
             source=str(manifest.source),
-            notes=(*([VIDEO_LEVEL_NOTE] if video_level else []), *([KEPT_NOTE] if keep else [])),
+            notes=(*([VIDEO_LEVEL_NOTE] if video_level else []), *([KEPT_NOTE] if keep else []), *told.notes),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
-        index=_segment_index(manifest, features, labels, known, scorer.scorer.standardised(at_layer)),
+        index=_segment_index(manifest, features, labels, known, standardised),
+        kinds=told.scorer,
     )
-    return FitResult(probe, dlsp, scorer, n_segments, n_abnormal, len(known) - n_segments, keep is not None)
+    return FitResult(probe, dlsp, scorer, n_segments, n_abnormal, len(known) - n_segments, keep is not None, told)
 
 
 def _check_kept(keep: Probe, reading: Reading) -> DlspResult:
@@ -276,10 +285,26 @@ def _segment_index(
 
 def _kind(video: LabelledVideo, start: float, end: float) -> str:
     """Return the label of the interval that covers most of a segment; without intervals, that of the video."""
-    covering = max(
-        video.intervals, key=lambda interval: min(end, interval.end) - max(start, interval.start), default=video
-    )
-    return covering.label
+    at = _covering(video, start, end)
+    return video.label if at is None else video.intervals[at].label
+
+
+def _covering(video: LabelledVideo, start: float, end: float) -> int | None:
+    """Return the index of the interval that covers most of a segment; None without intervals."""
+    shared = [min(end, interval.end) - max(start, interval.start) for interval in video.intervals]
+    return int(np.argmax(shared)) if shared else None
+
+
+def _events(manifest: Manifest, features: Sequence[Features], labels: np.ndarray) -> tuple[list[str], NDArray[np.intp]]:
+    """Return the kind of each abnormal segment, and the number of the event that it is of."""
+    found = [
+        (_kind(video, start, end), (number, _covering(video, start, end)))
+        for number, (video, item) in enumerate(zip(manifest.videos, features, strict=True))
+        for start, end in zip(item.starts.tolist(), item.ends.tolist(), strict=True)
+    ]
+    abnormal = [found[row] for row in np.flatnonzero(labels)]
+    numbers = {event: number for number, event in enumerate(dict.fromkeys(event for _, event in abnormal))}
+    return [kind for kind, _ in abnormal], np.array([numbers[event] for _, event in abnormal])
 
 
 def _smoothed_out_of_fold(scores: np.ndarray, features: Sequence[Features], sigma: float) -> np.ndarray:

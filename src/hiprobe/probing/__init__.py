@@ -12,7 +12,7 @@ Layers are decoder blocks, counted from 1: the embedding is not one.
 from hiprobe.probing.dlsp import DlspResult, probe_layers
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import SaliencySettings
-from hiprobe.probing.kinds import EventKind
+from hiprobe.probing.kinds import UNKNOWN, EventKind, FittedKinds, KindScorer, fit_kinds
 from hiprobe.probing.loading import read_probe
 from hiprobe.probing.logistic_probe import CalibrationStats, LogisticProbe
 from hiprobe.probing.one_class_probe import OneClassProbe, OneClassStats
@@ -35,13 +35,16 @@ from hiprobe.probing.validation import layer_auc, layer_silhouette
 
 __all__ = [
     "METHODS",
+    "UNKNOWN",
     "CalibrationSegment",
     "CalibrationStats",
     "Card",
     "DlspResult",
     "EventKind",
+    "FittedKinds",
     "FittedScorer",
     "Gaussian",
+    "KindScorer",
     "LogisticProbe",
     "MemoryBank",
     "OneClassMethod",
@@ -56,6 +59,7 @@ __all__ = [
     "bootstrap_stability",
     "check_backbone",
     "check_same",
+    "fit_kinds",
     "fit_models",
     "fit_scorer",
     "group_folds",

@@ -20,6 +20,7 @@ from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.features import Extraction
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
+from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.oneclass import TokenModel, TokenScorer, combined, digest, two_steps, view_values
 from hiprobe.probing.probe import Card, Probe
 from hiprobe.probing.similar import CalibrationSegment
@@ -170,6 +171,10 @@ class FootageProbe:
     def similar(self, kept: ArrayLike) -> tuple[CalibrationSegment, ...]:
         """See :meth:`hiprobe.probing.Probe.similar`: no segments are kept."""
         return ()
+
+    def kind(self, kept: ArrayLike) -> EventKind | None:
+        """See :meth:`hiprobe.probing.Probe.kind`: none, as no event was labelled."""
+        return None
 
     def adapt(
         self, states: ArrayLike, labels: ArrayLike, groups: ArrayLike, note: str, seed: int = 0

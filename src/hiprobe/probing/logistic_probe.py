@@ -20,6 +20,7 @@ from hiprobe.features import Extraction
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer, adapt_scorer
 from hiprobe.probing.dlsp import DlspResult
+from hiprobe.probing.kinds import UNNAMED, EventKind, KindScorer, KindsHeader
 from hiprobe.probing.probe import Card
 from hiprobe.probing.probe_file import Context, damaged, parse_header, read_probe_file, write_probe_file
 from hiprobe.probing.scorer import Scorer
@@ -89,6 +90,8 @@ class LogisticProbe:
     hiprobe_version : str
     index : SegmentIndex, optional
         Calibration segments to compare with; see :meth:`similar`. Probes of earlier releases have none.
+    kinds : KindScorer, optional
+        What tells kinds of events apart; see :meth:`kind`. None where there is one kind only, or it was not fitted.
 
     Raises
     ------
@@ -107,6 +110,7 @@ class LogisticProbe:
     created: str
     hiprobe_version: str
     index: SegmentIndex | None = None
+    kinds: KindScorer | None = None
 
     def __post_init__(self) -> None:
         _ = self.reading.layer
@@ -187,6 +191,19 @@ class LogisticProbe:
             return ()
         return self.index.nearest(self.scorer.standardised(np.asarray(kept, np.float64)))
 
+    def kind(self, kept: ArrayLike) -> EventKind | None:
+        """See :meth:`hiprobe.probing.Probe.kind`.
+
+        Where all calibration events are of one kind, an event is of that kind: the probe finds no other. Its
+        probability is the mean score then, so that of an event against none.
+        """
+        states = np.asarray(kept, np.float64)
+        if self.kinds is not None:
+            return self.kinds.kind(self.scorer.standardised(states))
+        if len(self.calibration.kinds) == 1 and self.calibration.kinds[0] not in UNNAMED:
+            return EventKind(self.calibration.kinds[0], float(self.scorer.scores(states).mean()))
+        return None
+
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""
         header = _Header(
@@ -205,6 +222,7 @@ class LogisticProbe:
             created=self.created,
             hiprobe_version=self.hiprobe_version,
             segments=self.index.segments if self.index else (),
+            kinds=KindsHeader.of(self.kinds),
         )
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
@@ -212,6 +230,8 @@ class LogisticProbe:
         tensors = {name: np.ascontiguousarray(array, np.float64) for name, array in tensors.items()}
         if self.index:
             tensors |= {f"index.{name}": np.ascontiguousarray(getattr(self.index, name), np.float32) for name in _INDEX}
+        if self.kinds:
+            tensors["kinds.weights"] = np.ascontiguousarray(self.kinds.weights, np.float64)
         write_probe_file(Path(path), header, tensors)
 
     @classmethod
@@ -245,6 +265,7 @@ class LogisticProbe:
                 created=header.created,
                 hiprobe_version=header.hiprobe_version,
                 index=_index(header.segments, tensors, width),
+                kinds=header.kinds and header.kinds.scorer(tensors, width),
             )
         except UsageError as error:
             raise damaged(path, str(error)) from error
@@ -270,6 +291,7 @@ class _Header:
     hiprobe_version: str
     # Optional, so that files without it are read, and releases that do not know it read files with it: still schema 1.
     segments: tuple[CalibrationSegment, ...] = ()
+    kinds: KindsHeader | None = None
 
 
 def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) -> None:

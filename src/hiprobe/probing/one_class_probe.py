@@ -20,6 +20,7 @@ from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
+from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest, two_steps
 from hiprobe.probing.probe import Card, Probe
 from hiprobe.probing.probe_file import Context, damaged, parse_header, read_probe_file, write_probe_file
@@ -161,6 +162,10 @@ class OneClassProbe:
     def similar(self, kept: ArrayLike) -> tuple[CalibrationSegment, ...]:
         """See :meth:`hiprobe.probing.Probe.similar`: no segments are kept."""
         return ()
+
+    def kind(self, kept: ArrayLike) -> EventKind | None:
+        """See :meth:`hiprobe.probing.Probe.kind`: none, as no event was labelled."""
+        return None
 
     def adapt(
         self, states: ArrayLike, labels: ArrayLike, groups: ArrayLike, note: str, seed: int = 0

@@ -15,6 +15,7 @@ from hiprobe.errors import ProbeError
 from hiprobe.features import Extraction
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.dlsp import DlspResult
+from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.similar import CalibrationSegment
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ class Probe(Protocol):
 
     def similar(self, kept: ArrayLike) -> tuple[CalibrationSegment, ...]:
         """Return the calibration segments nearest to what was kept of one segment (W,), nearest first; none if none."""
+        ...
+
+    def kind(self, kept: ArrayLike) -> EventKind | None:
+        """Return the kind of an event, by what was kept of its segments (n, W); None if no kinds are known."""
         ...
 
     def adapt(

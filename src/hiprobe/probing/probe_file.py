@@ -165,11 +165,13 @@ def parse_header(path: Path, text: str, kind: type[Header], schema: str) -> Head
 
 
 def _body(header: Any) -> dict[str, Any]:
-    """Return a header as JSON holds it; what a context was never given is left out."""
+    """Return a header as JSON holds it; what it was never given is left out."""
     body = dataclasses.asdict(header)
     for name in ("frame_size", "system"):
         if body["context"][name] is None:
             del body["context"][name]
+    if body.get("kinds", ...) is None:
+        del body["kinds"]
     return body
 
 
