@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors import safe_open
 
-from hiprobe.backbones import POOLINGS, BackboneInfo, Reading
+from hiprobe.backbones import POOLINGS, VIEWS, BackboneInfo, Reading
 from hiprobe.errors import OutputError, ProbeError, UsageError
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing import (
@@ -95,6 +95,7 @@ def readings(draw: st.DrawFn) -> Reading:
         sampling=Sampling(length, stride, draw(st.integers(1, 64))),
         frame_size=draw(st.none() | size),
         system=draw(st.none() | texts),
+        view=draw(st.sampled_from(VIEWS)),
         name=draw(texts),
     )
 

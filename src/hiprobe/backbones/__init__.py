@@ -14,6 +14,7 @@ from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.reading import (
     DEFAULT_PROMPT,
     POOLINGS,
+    VIEWS,
     Batch,
     Places,
     Pooling,
@@ -21,13 +22,17 @@ from hiprobe.backbones.reading import (
     Reading,
     Site,
     States,
+    View,
 )
 from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
+from hiprobe.backbones.views import NEEDS_CROP, read_view
 
 __all__ = [
     "DEFAULT_PROMPT",
     "EMBEDDED",
+    "NEEDS_CROP",
     "POOLINGS",
+    "VIEWS",
     "Backbone",
     "BackboneInfo",
     "Batch",
@@ -39,6 +44,8 @@ __all__ = [
     "Site",
     "States",
     "TokenSource",
+    "View",
     "cache_folder",
     "load_backbone",
+    "read_view",
 ]

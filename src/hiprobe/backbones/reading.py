@@ -48,6 +48,15 @@ Of single tokens: ``steps``, the mean over the tokens of each step of time, join
 them: (steps, P, D).
 """
 
+View = Literal["whole", "crop", "both"]
+"""How much of the picture is seen.
+
+``whole``: all of it. ``crop``: the part that changes most in a segment, twice as large or more; people are a few pixels
+wide in the whole. ``both``: each by itself, their states joined (2 D,), the whole picture's first.
+"""
+
+VIEWS: tuple[View, ...] = ("whole", "crop", "both")
+
 POOLINGS: tuple[Pooling, ...] = ("last", "visual", "motion")
 """Those that ``fit`` chooses among: one vector of the decoder's tokens."""
 
@@ -56,6 +65,7 @@ _SHOWN = {
     "length": "segment length in seconds",
     "frame_size": "frame size",
     "system": "system message",
+    "view": "part of the picture",
 }
 
 
@@ -82,6 +92,9 @@ class Reading:
         (height, width) in pixels of the frames; by default the backbone's own.
     system : str, optional
         System message; by default none, or the chat template's own.
+    view : View
+        How much of the picture is seen. A backbone does not look at it: it is carried out by
+        :func:`hiprobe.backbones.views.read_view`.
     places : bool
         Whether to tell where in the picture visual tokens lie, too; of one layer of the decoder. The values are the
         same.
@@ -97,6 +110,7 @@ class Reading:
     site: Site = "decoder"
     frame_size: tuple[int, int] | None = None
     system: str | None = None
+    view: View = "whole"
     places: bool = False
     name: str = field(default="", compare=False)
 
@@ -135,7 +149,7 @@ class Reading:
 
 
 def _facts(reading: Reading) -> dict[str, object]:
-    names = ("backbone", "prompt", "system", "site", "frame_size")
+    names = ("backbone", "prompt", "system", "site", "frame_size", "view")
     sampling = {item.name: getattr(reading.sampling, item.name) for item in fields(reading.sampling)}
     return {name: getattr(reading, name) for name in names} | sampling
 
@@ -164,10 +178,13 @@ class Batch:
     seconds : sequence of float, optional
         How long each of the B segments is: K frames are a K-th of it apart. Some families tell the language model. By
         default frames are ``FRAME_INTERVAL`` apart.
+    crop : ndarray of uint8, of the shape of ``frames``, optional
+        The same segments seen closer; for readings whose view is not the whole picture.
     """
 
     frames: NDArray[np.uint8]
     seconds: Sequence[float] | None = None
+    crop: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(cls, segments: Sequence[SampledSegment]) -> Batch:
@@ -175,7 +192,9 @@ class Batch:
         import numpy as np
 
         lengths = [item.segment.end - item.segment.start for item in segments]
-        return cls(np.stack([item.frames for item in segments]), lengths)
+        crops = [item.crop for item in segments if item.crop is not None]
+        crop = np.stack(crops) if segments and len(crops) == len(segments) else None
+        return cls(np.stack([item.frames for item in segments]), lengths, crop)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -108,9 +108,9 @@ def fit(
 
     if given(normal) and not normal_only:
         raise UsageError("--false-alarms and --method go with --normal-only; add it, or leave them out.")
-    if normal_only and (reading.pooling, keep_layer) != (None, None):
+    if normal_only and (reading.pooling, reading.view, keep_layer) != (None, None, None):
         raise UsageError(
-            "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --keep-layer out."
+            "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --view, --keep-layer out."
         )
     printer = Printer(quiet)
     keep = _kept(keep_layer) if keep_layer else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.backbones.reading import POOLINGS, Reading
+from hiprobe.backbones.reading import POOLINGS, VIEWS, Reading
 from hiprobe.cli import options
 from hiprobe.cli.groups import given
 from hiprobe.errors import UsageError
@@ -46,6 +46,16 @@ class ReadingOptions:
             rich_help_panel=options.LOOK,
         ),
     ] = None
+    view: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(VIEWS),
+            autocompletion=options.choices(*VIEWS),
+            help="How much of the picture is read: all, a closer crop of what changes most, or both.",
+            show_default="the kept probe's; whole in a new one",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
     length: Annotated[
         float | None,
         typer.Option(
@@ -78,6 +88,8 @@ class ReadingOptions:
     def __post_init__(self) -> None:
         if self.pooling is not None and self.pooling not in POOLINGS:
             raise UsageError(f"--pooling {self.pooling!r}: choose one of {', '.join(POOLINGS)}.")
+        if self.view is not None and self.view not in VIEWS:
+            raise UsageError(f"--view {self.view!r}: choose one of {', '.join(VIEWS)}.")
 
     def over(self, base: Reading) -> Reading:
         """Return ``base`` with that changed that was given; an empty text is none given.

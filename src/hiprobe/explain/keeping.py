@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hiprobe.backbones import Backbone, Batch, Places, States
+from hiprobe.backbones import NEEDS_CROP, Backbone, Batch, Places, States, read_view
 from hiprobe.backbones.base import token_grid
 from hiprobe.backbones.frames import frame_key
 from hiprobe.errors import UsageError
@@ -69,7 +69,8 @@ class MapKeeper:
     def sample(self, video: Video, segments: Sequence[Segment]) -> Iterator[SampledSegment]:
         """Decode segments as they are read for the probe."""
         size = self._backbone.info.shown_size(self._reading)
-        return sample_segments(video, segments, self._reading.sampling.frames, size)
+        crop = self._reading.view in NEEDS_CROP
+        return sample_segments(video, segments, self._reading.sampling.frames, size, crop)
 
     def recall(self, item: SampledSegment) -> Kept:
         """Return what is kept of a segment; one that is not is read."""
@@ -78,7 +79,7 @@ class MapKeeper:
         if key in self._kept:
             return self._kept[key]
         self._run.check()
-        return self._made(self._backbone.read(batch, self._reading))
+        return self._made(read_view(self._backbone, batch, self._reading))
 
     def _observe(self, batch: Batch, states: States) -> None:
         for index in range(len(batch)):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones import Backbone, Batch
+from hiprobe.backbones import NEEDS_CROP, Backbone, Batch, read_view
 from hiprobe.errors import BackboneError, FeatureError, UsageError, VideoError
 from hiprobe.features.background import Prefetch
 from hiprobe.features.batching import Batches, largest_batch
@@ -153,6 +153,7 @@ class Engine:
             raise UsageError("Readings of other segments or frames were asked for in one pass; read them one by one.")
         self._videos, self._backbone, self._extractions, self._run = videos, backbone, extractions, run
         self._sampling, self._size = readings[0].sampling, info.shown_size(readings[0])
+        self._crop = any(reading.view in NEEDS_CROP for reading in readings)
         self._batches = Batches(info.device, run.batch_memory)
         self._waiting: list[_Piece] = []
         self._unfinished: dict[int, _Unfinished] = {}
@@ -192,7 +193,7 @@ class Engine:
             yield _Ended(index, tuple(known[number] for number in range(len(known))))
             return
         yield _Opened(index, len(plan_segments(video.info.duration, self._sampling)), known)
-        for sampled in iter_segments(video, self._sampling, self._size):
+        for sampled in iter_segments(video, self._sampling, self._size, self._crop):
             yield _Piece(index, sampled, look_at(sampled.frames))
         yield _Decoded(index, video.info, identity)
 
@@ -254,8 +255,9 @@ class Engine:
     def _kept(self, extraction: Extraction, segments: Sequence[SampledSegment]) -> NDArray[np.float32]:
         batch = Batch.of(segments)
         if extraction.alter is not None:
-            batch = replace(batch, frames=extraction.alter(batch.frames))
-        states = self._backbone.read(batch, extraction.reading)
+            crop = None if batch.crop is None else extraction.alter(batch.crop)
+            batch = replace(batch, frames=extraction.alter(batch.frames), crop=crop)
+        states = read_view(self._backbone, batch, extraction.reading)
         if extraction.observe is not None:
             extraction.observe(batch, states)
         return extraction.keep(states)

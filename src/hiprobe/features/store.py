@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from hiprobe.backbones import Pooling, Reading, Site
+from hiprobe.backbones import Pooling, Reading, Site, View
 from hiprobe.errors import FeatureError
 from hiprobe.files import atomic_path
 from hiprobe.sampling import Sampling
@@ -83,17 +83,18 @@ class _Spec:
     site: Site = "decoder"
     frame_size: tuple[int, int] | None = None
     system: str | None = None
+    view: View = "whole"
     name: str = ""
 
     @classmethod
     def of(cls, reading: Reading, name: str) -> _Spec:
-        shown = (reading.site, reading.frame_size, reading.system)
+        shown = (reading.site, reading.frame_size, reading.system, reading.view)
         return cls(
             reading.sampling, reading.prompt, reading.backbone, reading.layers, reading.pooling, *shown, name=name
         )
 
     def reading(self) -> Reading:
-        own = (self.site, self.frame_size, self.system)
+        own = (self.site, self.frame_size, self.system, self.view)
         return Reading(self.fingerprint, self.layers, self.pooling, self.prompt, self.sampling, *own)
 
     def body(self) -> dict[str, Any]:

@@ -169,9 +169,13 @@ class LogisticProbe:
         return self.scorer.scores(kept)
 
     def token_scores(self, states: States) -> NDArray[np.float32]:
-        """See :meth:`hiprobe.probing.Probe.token_scores`: (steps, rows, columns)."""
+        """See :meth:`hiprobe.probing.Probe.token_scores`: (steps, rows, columns).
+
+        Of a view of both, the weights of the whole picture count: places are its.
+        """
         assert states.places is not None
-        return states.places.states[0] @ (self.scorer.weights / self.scorer.scale).astype(np.float32)
+        tokens = states.places.states[0]
+        return tokens @ (self.scorer.weights / self.scorer.scale)[: tokens.shape[-1]].astype(np.float32)
 
     def adapt(
         self, states: ArrayLike, labels: ArrayLike, groups: ArrayLike, note: str, seed: int = 0

@@ -19,7 +19,7 @@ import safetensors.numpy
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from hiprobe.backbones import Pooling, Reading, Site
+from hiprobe.backbones import Pooling, Reading, Site, View
 from hiprobe.errors import ProbeError, UsageError
 from hiprobe.files import atomic_path
 from hiprobe.sampling import Sampling
@@ -42,6 +42,7 @@ class Context:
     frames: int
     frame_size: tuple[int, int] | None = None
     system: str | None = None
+    view: View = "whole"
 
     @classmethod
     def of(cls, reading: Reading) -> Context:
@@ -56,6 +57,7 @@ class Context:
             cut.frames,
             reading.frame_size,
             reading.system,
+            reading.view,
         )
 
     def reading(self, path: Path, layer: int, pooling: str, site: str = "decoder") -> Reading:
@@ -84,6 +86,7 @@ class Context:
             site=site,  # pyright: ignore[reportArgumentType]
             frame_size=self.frame_size,
             system=self.system,
+            view=self.view,
             name=self.backbone_name,
         )
 
@@ -167,8 +170,8 @@ def parse_header(path: Path, text: str, kind: type[Header], schema: str) -> Head
 def _body(header: Any) -> dict[str, Any]:
     """Return a header as JSON holds it; what it was never given is left out."""
     body = dataclasses.asdict(header)
-    for name in ("frame_size", "system"):
-        if body["context"][name] is None:
+    for name, first in (("frame_size", None), ("system", None), ("view", "whole")):
+        if body["context"][name] == first:
             del body["context"][name]
     if body.get("kinds", ...) is None:
         del body["kinds"]

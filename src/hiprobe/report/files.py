@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from hiprobe.backbones import Pooling, Reading, Site
+from hiprobe.backbones import Pooling, Reading, Site, View
 from hiprobe.errors import UsageError
 from hiprobe.files import write_text
 from hiprobe.localize import LocalizeSettings
@@ -42,6 +42,7 @@ class _Made:
     site: Site = "decoder"
     frame_size: tuple[int, int] | None = None
     system: str | None = None
+    view: View = "whole"
 
     @classmethod
     def of(cls, made: Provenance) -> _Made:
@@ -60,6 +61,7 @@ class _Made:
             site=read.site,
             frame_size=read.frame_size,
             system=read.system,
+            view=read.view,
         )
 
     def provenance(self) -> Provenance:
@@ -72,12 +74,13 @@ class _Made:
             site=self.site,
             frame_size=self.frame_size,
             system=self.system,
+            view=self.view,
             name=self.backbone,
         )
         return Provenance(self.hiprobe_version, reading, self.localize, self.probe_created, self.probe_source)
 
     def body(self) -> dict[str, Any]:
-        first = {"site": "decoder", "frame_size": None, "system": None}
+        first = {"site": "decoder", "frame_size": None, "system": None, "view": "whole"}
         body = to_jsonable_python(self)
         return {name: value for name, value in body.items() if name not in first or value != first[name]}
 
