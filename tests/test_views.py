@@ -89,6 +89,18 @@ def test_features_are_kept_by_their_view(tmp_path: Path) -> None:
     assert backbone.batches == asked and again.reading == crop and np.array_equal(again.states, first.states)
 
 
+def test_both_views_are_joined_of_what_is_kept_of_each(tmp_path: Path) -> None:
+    ref, backbone = VideoRef(yard_video(tmp_path / "yard.mp4", 3, mover=(0, 3))), FakeBackbone()
+    store, whole = FeatureStore(tmp_path / "features"), backbone.info.reading()
+    extract_together([ref], backbone, [whole, replace(whole, view="crop")], Run(store))
+    asked, both = backbone.batches, replace(whole, view="both")
+    joined = extract(ref, backbone, both, Run(store))
+    one = extract(ref, backbone, replace(both, layers=(2,)), Run(store))
+    assert backbone.batches == asked and (joined.reading, one.reading) == (both, replace(both, layers=(2,)))
+    assert np.array_equal(one.at(2), joined.at(2))
+    assert np.array_equal(joined.states, extract(ref, backbone, both).states)
+
+
 def test_what_cannot_be_read_is_refused() -> None:
     backbone = FakeBackbone()
     batch, reading = Batch(np.zeros((1, 8, *SIZE, 3), np.uint8)), replace(backbone.info.reading(), view="crop")

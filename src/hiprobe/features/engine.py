@@ -18,7 +18,7 @@ from hiprobe.backbones import NEEDS_CROP, Backbone, Batch, read_view
 from hiprobe.errors import BackboneError, FeatureError, UsageError, VideoError
 from hiprobe.features.background import Prefetch
 from hiprobe.features.batching import Batches, largest_batch
-from hiprobe.features.extraction import Extraction
+from hiprobe.features.extraction import Extraction, as_read
 from hiprobe.features.looks import Look, look_at
 from hiprobe.features.run import Failure, Progress, Run
 from hiprobe.features.store import Features, FeatureStore
@@ -31,9 +31,11 @@ Found = tuple[Features, ...]
 def find_features(
     store: FeatureStore, video: VideoRef, identity: str, extraction: Extraction, layers: tuple[int, ...]
 ) -> Features | None:
-    """Return features that a run has stored, cut out of those of all ``layers`` if need be."""
+    """Return features that a run has stored, cut out of those of all ``layers`` if need be, or joined of two views."""
     reading = extraction.reading
     found = store.find(video.path, identity, reading, extraction.name)
+    if found is None and reading.view == "both" and extraction.keep is as_read:
+        found = _joined(store, video, identity, extraction, layers)
     if found is not None:
         return found
     every = store.find(video.path, identity, replace(reading, layers=layers), extraction.name)
@@ -41,6 +43,19 @@ def find_features(
         return None
     columns = [every.layers.index(layer) for layer in reading.layers]
     return replace(every, reading=reading.kept, states=every.states[:, columns])
+
+
+def _joined(
+    store: FeatureStore, video: VideoRef, identity: str, extraction: Extraction, layers: tuple[int, ...]
+) -> Features | None:
+    """Return features of both views, if the store has those of each by itself."""
+    each = (replace(extraction, reading=replace(extraction.reading, view=view)) for view in ("whole", "crop"))
+    parts = [find_features(store, video, identity, part, layers) for part in each]
+    whole, crop = parts
+    if whole is None or crop is None:
+        return None
+    states = np.concatenate([whole.states, crop.states], axis=-1)
+    return replace(whole, reading=extraction.reading.kept, states=states)
 
 
 @dataclass(frozen=True, eq=False)
