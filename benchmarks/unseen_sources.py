@@ -3,7 +3,7 @@
     python -m benchmarks.unseen_sources DATA [--work bench-out] [--repeats 4]
 
 DATA as for ``benchmarks.real_footage``. Sources, not clips, are dealt into five folds, a few times. In each fold every
-candidate (view, pooling, layer, C) is fitted on the other four and scores the held-out clips. The candidate that is
+candidate (view, pooling, layer) is fitted on the other four and scores the held-out clips. The candidate that is
 *chosen inside* is the best on each of those four, fitted on the other three. That *chosen outside* is the best on the
 held-out clips themselves, as a table of all candidates invites. The difference is the optimism of such tables.
 
@@ -39,27 +39,27 @@ LEAST = 5
 
 VIEWS: tuple[View, ...] = ("whole", "crop", "both")
 POOLINGS: tuple[Pooling, ...] = ("last", "visual")
-LAYERS = (1, 5, 10, 15, 20, 25, 30)
+LAYERS = (1, 10, 15, 20, 25)
 MIDDLE = (10, 15, 20, 25)
-STRENGTHS = (1e-3, 1e-2)
+STRENGTH = 1e-2
+"""C of every probe: a choice less."""
 
 Scores = NDArray[np.float64]
+Base = dict[tuple[View, Pooling, int], Scores]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A reading and a C: the mean of the standardised scores of probes at the layers, of each of the parts."""
+    """A reading: the mean of the standardised scores of probes at the layers, of each of the parts."""
 
     parts: tuple[View, ...]
     pooling: Pooling
     layers: tuple[int, ...]
-    C: float
 
     @property
     def family(self) -> str:
-        """What it is beside layer and C."""
-        several = ", layers 10 to 25 averaged" if len(self.layers) > 1 else ""
-        return f"{' + '.join(self.parts)}, `{self.pooling}`{several}"
+        """What it is beside the layer."""
+        return f"{' + '.join(self.parts)}, `{self.pooling}`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def candidates() -> list[Candidate]:
     """Return all that are compared."""
     parts: list[tuple[View, ...]] = [*((view,) for view in VIEWS), ("whole", "crop")]
     layers = [*((layer,) for layer in LAYERS), MIDDLE]
-    return [Candidate(*item) for item in product(parts, POOLINGS, layers, STRENGTHS)]
+    return [Candidate(*item) for item in product(parts, POOLINGS, layers)]
 
 
 def read_clips(videos: Sequence[LabelledVideo], backbone: Backbone, work: Path) -> Clips:
@@ -128,24 +128,22 @@ def deal(clips: Clips, seed: int) -> NDArray[np.int64]:
             return fold
 
 
-def base_scores(clips: Clips, fitting: NDArray[np.bool_]) -> dict[tuple[View, Pooling, int, float], Scores]:
+def base_scores(clips: Clips, fitting: NDArray[np.bool_]) -> Base:
     """Return the clip scores of every single reading, fitted on some clips and standardised by them."""
     rows, counts = fitting[clips.clip], np.bincount(clips.clip)
     found = {}
     for view, pooling, layer in product(VIEWS, POOLINGS, LAYERS):
         states = clips.at(view, pooling, layer)
-        for C in STRENGTHS:
-            logits = fit_at(states[rows], clips.abnormal[clips.clip[rows]], C).logits(states)
-            scores = np.bincount(clips.clip, logits) / counts
-            found[view, pooling, layer, C] = (scores - scores[fitting].mean()) / scores[fitting].std()
+        logits = fit_at(states[rows], clips.abnormal[clips.clip[rows]], STRENGTH).logits(states)
+        scores = np.bincount(clips.clip, logits) / counts
+        found[view, pooling, layer] = (scores - scores[fitting].mean()) / scores[fitting].std()
     return found
 
 
-def candidate_scores(tried: Sequence[Candidate], base: dict[tuple[View, Pooling, int, float], Scores]) -> list[Scores]:
+def candidate_scores(tried: Sequence[Candidate], base: Base) -> list[Scores]:
     """Return the clip scores of each candidate."""
     return [
-        np.mean([base[part, one.pooling, layer, one.C] for part in one.parts for layer in one.layers], axis=0)
-        for one in tried
+        np.mean([base[part, one.pooling, layer] for part in one.parts for layer in one.layers], axis=0) for one in tried
     ]
 
 
@@ -204,21 +202,19 @@ def main() -> None:
         inside, error, outside, picked = nested(outcome, among, options.repeats)
         often = tried[Counter(picked).most_common(1)[0][0]]
         shown = f"{often.family}, " if name == "everything" else ""
-        shown += f"layer {often.layers[0]}, " if len(often.layers) == 1 else ""
-        rows.append(
-            f"| {name} | {inside:.3f} | {error:.3f} | {outside:.3f} | {outside - inside:+.3f} | {shown}C {often.C:g} |"
-        )
+        shown += f"layer {often.layers[0]}" if len(often.layers) == 1 else "layers 10 to 25 averaged"
+        rows.append(f"| {name} | {inside:.3f} | {error:.3f} | {outside:.3f} | {outside - inside:+.3f} | {shown} |")
         numbers[name] = {"inside": inside, "error": error, "outside": outside}
     print("\n".join(rows), "\n")
     heads = [str(layer) for layer in LAYERS] + ["10 to 25 averaged"]
-    print("| never chosen: layer | C | " + " | ".join(heads) + " |\n" + "| --- " * (len(heads) + 2) + "|")
+    print("| layer, never chosen: | " + " | ".join(heads) + " |\n" + "| --- " * (len(heads) + 1) + "|")
     means = dict(zip(tried, outcome.outer.mean(axis=0).tolist(), strict=True))
     for one in tried:
         if one.layers != LAYERS[:1]:
             continue
         cells = [means[replace(one, layers=layers)] for layers in [*((layer,) for layer in LAYERS), MIDDLE]]
-        print(f"| {one.family} | {one.C:g} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
-    numbers["fixed"] = {f"{one.family}, {one.layers}, {one.C:g}": value for one, value in means.items()}
+        print(f"| {one.family} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
+    numbers["fixed"] = {f"{one.family}, {one.layers}": value for one, value in means.items()}
     write_text(options.work / "unseen_sources.json", json.dumps(numbers, indent=2) + "\n")
 
 
