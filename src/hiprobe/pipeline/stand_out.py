@@ -36,14 +36,14 @@ from hiprobe.video import VideoLike, VideoRef, plan_segments
 
 DEFAULT_RUN = Run()
 
-SAMPLING = Sampling(frames=4)
-"""Half the frames that other probes read: footage is read twice."""
+SAMPLING = Sampling(frames=2)
+"""A quarter of the frames that other probes read: footage is read twice, and its frames are larger."""
 
 SHORTEST = 30.0
 """Seconds of footage that can be its own reference."""
 
-TOKENS = 50_000
-"""Tokens that are sampled of the footage, at most and roughly."""
+SAMPLED_FLOATS = 40_000_000
+"""Numbers that are kept of sampled tokens, roughly: of 52,000 tokens of width 384, each with its change."""
 
 MOST_OF_A_SEGMENT = 256
 
@@ -143,8 +143,9 @@ class StandOut:
             If a video cannot be read, wholly or in part.
         """
         refs = [VideoRef.of(video) for video in footage]
-        count = int(np.clip(TOKENS // _segments(refs, self.reading), 1, MOST_OF_A_SEGMENT))
         width = token_width(self.backbone.info)
+        tokens = SAMPLED_FLOATS // (2 * width)
+        count = int(np.clip(tokens // _segments(refs, self.reading), 1, MOST_OF_A_SEGMENT))
         sample = sample_tokens(self.reading, width, self._run.seed, count)
         sampled = [extract(ref, self.backbone, sample, self._run) for ref in refs]
         block = min(BLOCK, sum(item.video.duration for item in sampled) / FOLDS)
