@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hiprobe.backbones import Batch
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.features import FeatureStore, Run, extract
 from hiprobe.localize import LocalizeSettings
@@ -55,8 +56,19 @@ def test_a_few_odd_values_do_not_move_what_is_usual(seed: int, odd: float) -> No
         robust_standard({"motion": np.ones(9)})
 
 
+class Watched(FakeTokenBackbone):
+    """Remembers how many frames it was shown of each event."""
+
+    def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
+        self.batches += 1
+        self.frames = batch.frames.shape[1]
+        return "something moves"
+
+
 def test_the_odd_moment_is_found_and_shown_where_it_is(video: Path) -> None:
-    found = stand_out(video, FakeTokenBackbone(), anomaly_map=True)
+    backbone = Watched()
+    found = stand_out(video, backbone, explain=True, anomaly_map=True)
+    assert (backbone.batches, backbone.frames) == (1, 8)  # as other probes show it, though fewer are read
     (event,) = found.events
     assert 24 <= event.event.start <= 26.5 and 29.5 <= event.event.end <= 32
     assert event.event.peak == max(segment.smoothed for segment in found.segments)

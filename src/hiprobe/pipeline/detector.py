@@ -17,6 +17,7 @@ from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_e
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches
 from hiprobe.probing import CalibrationSegment, EventKind, Probe, check_backbone
+from hiprobe.sampling import Sampling
 from hiprobe.version import __version__
 from hiprobe.video import Segment, VideoLike, VideoRef
 
@@ -121,9 +122,19 @@ class Detector:
         return MapKeeper(self.backbone, self.probe, self._run) if anomaly_map else None
 
     def finish(
-        self, ref: VideoRef, features: Features, seconds: float, *, explain: bool, keeper: MapKeeper | None
+        self,
+        ref: VideoRef,
+        features: Features,
+        seconds: float,
+        *,
+        explain: bool,
+        keeper: MapKeeper | None,
+        shown: Sampling | None = None,
     ) -> Detection:
-        """Score features of the probe that took so many seconds, find the events, and explain them where asked."""
+        """Score features of the probe that took so many seconds, find the events, and explain them where asked.
+
+        What the backbone is ``shown`` of an event is by default sampled as the probe reads.
+        """
         began = time.perf_counter()
         probe, info = self.probe, self.backbone.info
         features = self._with_looks(ref, features)
@@ -139,7 +150,8 @@ class Detector:
             if events and not len(maps.times):
                 warnings.append(NO_MAP)
         if explain:
-            explanations = explain_events(ref.open(), events, self.backbone, probe.reading.sampling, self._run)
+            sampling = shown or probe.reading.sampling
+            explanations = explain_events(ref.open(), events, self.backbone, sampling, self._run)
             if events:
                 warnings += info.warnings
         return Detection(

@@ -162,7 +162,7 @@ class StandOut:
         for ref, (features, probe) in zip(footage, probes, strict=True):
             keeper = MapKeeper(self.backbone, probe, self._run) if anomaly_map else None
             detector = Detector(probe, self.backbone, self.localize, self._run)
-            results.append(detector.finish(ref, features, seconds, explain=explain, keeper=keeper))
+            results.append(detector.finish(ref, features, seconds, explain=explain, keeper=keeper, shown=Sampling()))
         return results
 
 
