@@ -25,6 +25,7 @@ from hiprobe.datasets import segment_labels
 from hiprobe.errors import CalibrationError
 from hiprobe.features import FeatureStore, Run, extract_all, raise_failures
 from hiprobe.localize import calibrated_threshold
+from hiprobe.pipeline.refit import raised_threshold
 from hiprobe.probes import load_starter
 from hiprobe.probing import Scorer, fit_scorer
 from hiprobe.probing.adaptation import STRENGTH, adapt_scorer
@@ -155,21 +156,26 @@ class Draw:
         AUC of the refit at the strength that ships; of the probe as it was where cross-validation, which the reviewer
         sees, says that the refit is no better.
     normal, abnormal : tuple of float
-        Shares of normal and of abnormal segments over the threshold, before and after.
+        Shares of normal and of abnormal segments over the threshold: before, after, and after by the raised threshold.
+    told, offered : bool
+        Whether labels are enough to tell if the refit is better, and whether its cross-validated AUC rises.
     """
 
     before: float
     refits: tuple[float, ...]
     kept: float
     alone: float
-    normal: tuple[float, float]
-    abnormal: tuple[float, float]
+    normal: tuple[float, float, float]
+    abnormal: tuple[float, float, float]
+    told: bool
+    offered: bool
 
 
 def _table(title: str, split: Split, draws: int) -> None:
     print(f"\n{title}\n")
     heads = ["labelled clips", "before", *(f"refit, {strength:g}" for strength in STRENGTHS), "worse"]
-    heads += ["kept by cross-validation", "labels alone", "normal over the threshold", "abnormal over it"]
+    heads += ["kept by cross-validation", "labels alone", "normal over the threshold, raised", "abnormal over it"]
+    heads.append("AUC rises, of those told")
     print(f"| {' | '.join(heads)} |\n{'| --- ' * len(heads)}|")
     for number in LABELLED:
         rows = [_draw(split, number, np.random.default_rng(seed)) for seed in range(draws)]
@@ -181,7 +187,8 @@ def _table(title: str, split: Split, draws: int) -> None:
         cells.append(f"{(after[:, STRENGTHS.index(STRENGTH)] < before).sum()} of {draws}")
         cells.append(f"{np.mean([row.kept for row in rows]):.3f}")
         cells.append(f"{np.mean(alone):.3f} ({len(alone)} of {draws})" if alone else "not possible")
-        cells += [f"{shares[0]:.2f} to {shares[1]:.2f}" for shares in (normal, abnormal)]
+        cells += [f"{old:.2f} to {new:.2f}, {raised:.2f}" for old, new, raised in (normal, abnormal)]
+        cells.append(f"{sum(row.offered for row in rows)} of {sum(row.told for row in rows)}")
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -199,7 +206,12 @@ def _draw(split: Split, number: int, random: np.random.Generator) -> Draw:
         alone = _fitted(labelled, [clip.name for clip in labelled])[0]
     except CalibrationError:
         alone = None
-    old, new = (found.scores(unseen) > threshold for found in (scorer, ships.scorer))
+    raised = threshold
+    if ships.out_of_fold is not None:
+        normal = ~labels
+        raised = raised_threshold(threshold, scorer.scores(states)[normal], ships.out_of_fold[normal])
+    over = [scorer.scores(unseen) > threshold, ships.scorer.scores(unseen) > threshold]
+    over.append(ships.scorer.scores(unseen) > raised)
 
     def auc(found: Scorer) -> float:
         return float(roc_auc_score(truth, found.scores(unseen)))
@@ -209,8 +221,9 @@ def _draw(split: Split, number: int, random: np.random.Generator) -> Draw:
         tuple(auc(refit.scorer) for refit in refits),
         auc(scorer if worse else ships.scorer),
         auc(alone) if alone else float("nan"),
-        (float(old[~truth].mean()), float(new[~truth].mean())),
-        (float(old[truth].mean()), float(new[truth].mean())),
+        *(tuple(float(passed[rows].mean()) for passed in over) for rows in (~truth, truth)),
+        told=ships.auc_after is not None,
+        offered=ships.auc_after is not None and ships.auc_after > ships.auc_before,
     )
 
 

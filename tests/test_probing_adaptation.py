@@ -74,6 +74,20 @@ def test_scores_out_of_fold_do_not_know_the_labels_of_their_group() -> None:
     assert found.auc_after is not None and found.auc_after < 0.56
 
 
+def test_segments_without_a_label_are_scored_and_fitted_to_nothing() -> None:
+    states, labels, groups = segments(80, seed=10)
+    said = np.where(np.arange(80) % 3, labels, -1)
+    said[groups == 7] = -1  # a video of which nothing is said
+    found = adapt_scorer(scorer(), states, said, groups, 0.5, strength=0.1)
+    known = said >= 0
+    alone = adapt_scorer(scorer(), states[known], labels[known], groups[known], 0.5, strength=0.1)
+    np.testing.assert_array_equal(found.scorer.weights, alone.scorer.weights)
+    assert found.out_of_fold is not None and alone.out_of_fold is not None and found.auc_after == alone.auc_after
+    np.testing.assert_allclose(found.out_of_fold[known], alone.out_of_fold)
+    # What is said of no video at all is told by everything that was said.
+    assert found.out_of_fold[groups == 7] == pytest.approx(found.scorer.scores(states[groups == 7]))
+
+
 def test_what_cannot_be_fitted() -> None:
     states, labels, groups = segments(20, seed=9)
     with pytest.raises(CalibrationError, match="Every labelled segment is normal; label some that are abnormal"):

@@ -356,6 +356,8 @@ def test_an_adapted_probe_keeps_all_but_its_scorer() -> None:
     same = {"reading", "dlsp", "localize", "calibrated_threshold", "index"}
     assert all(getattr(adapted, name) == getattr(made, name) for name in same)
     assert found.auc_after is not None and 0 <= found.auc_after <= 1
+    higher = adapted.raised(0.875)
+    assert higher.calibrated_threshold == 0.875 and higher.scorer is adapted.scorer
 
 
 SEGMENTS = tuple(CalibrationSegment(f"{k % 3}.mp4", float(k), k + 2.0, "fall" if k % 2 else "normal") for k in range(9))

@@ -138,11 +138,16 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
         page.get_by_role("button", name="Label what is marked as abnormal").click()
         page.get_by_role("listitem").filter(has_text="0:24.0").get_by_text("ra", exact=True).wait_for()
 
+        # Whether a refit is better is told by two videos with labels of each class.
+        (calm,) = [video["id"] for video in server.get("/videos") if video["name"] == "calm.mp4"]
+        server.post(f"/videos/{calm}/labels", {"start": 0, "end": 10, "verdict": "abnormal", "kind": "ra"})
+        server.post(f"/videos/{calm}/labels", {"start": 15, "end": 20, "verdict": "normal", "kind": ""})
+
         # Learn from it: the event is gone.
         page.get_by_role("main").get_by_role("link", name="Refit").click()
         page.get_by_role("button", name="Refit from the labels").click()
         page.get_by_role("heading", name="yard, refit 1, against yard").wait_for()
-        page.get_by_text("There is no cross-validated AUC").wait_for()
+        page.get_by_text("On your labels this refit finds").first.wait_for()
         page.locator("figure svg").get_by_text("before").wait_for()
         page.get_by_role("button", name="Keep yard, refit 1").click()
         page.get_by_text("yard, refit 1 is the current probe").first.wait_for()

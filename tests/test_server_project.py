@@ -23,6 +23,7 @@ from hiprobe.backbones import Batch
 from hiprobe.errors import CalibrationError, LimitError, NotFoundError, UsageError
 from hiprobe.explain import AnomalyMap
 from hiprobe.features import FeatureStore, stored_features
+from hiprobe.pipeline.refit import TOO_FEW
 from hiprobe.probing import Probe
 from hiprobe.report import detection_json
 from hiprobe.server import migrations
@@ -273,6 +274,10 @@ def test_the_latest_label_speaks_for_the_segments_that_it_covers_half_of() -> No
     ]
     # Too short for half a segment, it speaks for the one that it covers most of.
     assert segment_verdicts([label(3.8, 4.0, "abnormal")], starts, ends).tolist() == [-1, -1, 1, -1, -1, -1]
+    # Normal but for less than half, which is abnormal, it is neither; unless that was taken back by a later label.
+    around = [label(2, 4.6, "abnormal"), label(0, 2, "normal"), label(4.6, 8, "normal")]
+    assert segment_verdicts(around, starts, ends).tolist() == [0, 1, 1, 1, -1, 0]
+    assert segment_verdicts([*around, label(4, 8, "normal")], starts, ends).tolist() == [0, 1, 1, 1, 0, 0]
 
 
 def test_the_rest_of_a_video_is_labelled_normal_around_what_is_labelled(service: Service) -> None:
@@ -343,6 +348,7 @@ def test_a_refit_is_compared_kept_and_rolled_back_without_the_model(folder: Path
         found = service.refits.refit()
         assert (found.probe.state, found.probe.version, found.probe.n_labels) == ("candidate", 1, 4)
         assert found.before == given and service.probes.current() == given
+        assert found.probe.notes[0].startswith("On your labels this refit finds ")
         assert found.probe.auc_before is not None and found.probe.auc_after is not None
         assert [curve.video_id for curve in found.curves] == [flash, calm]
         curve = found.curves[0]
@@ -394,6 +400,10 @@ def test_a_video_that_was_not_detected_on_is_left_out_and_said_to_be(service: Se
     service.labels.add(calm, 0, 10, "normal", source="missed")
     found = service.refits.refit()
     assert found.probe.n_labels == 2 and found.probe.auc_after is None
+    assert found.probe.state == "not offered" and found.probe.notes[0] == TOO_FEW
+    with pytest.raises(UsageError, match="is not offered, not a candidate"):
+        service.refits.keep(found.probe.id)
+    assert service.probes.current().state == "given"
     assert any("calm.mp4 was never detected on" in note for note in found.probe.notes)
 
 

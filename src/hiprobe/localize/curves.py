@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -43,3 +45,18 @@ def merge_intervals(intervals: list[tuple[float, float]], gap: float = 0.0) -> l
         else:
             merged.append((start, end))
     return merged
+
+
+def outside(
+    intervals: Sequence[tuple[float, float]], without: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Return the parts of sorted intervals that no stretch covers."""
+    left = list(intervals)
+    for first, last in without:
+        left = [
+            piece
+            for start, end in left
+            for piece in ((start, min(end, first)), (max(start, last), end))
+            if piece[0] < piece[1]
+        ]
+    return left

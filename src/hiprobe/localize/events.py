@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from hiprobe.arrays import FloatArray
 from hiprobe.errors import UsageError
-from hiprobe.localize.curves import finite_vector, merge_intervals, score_curve
+from hiprobe.localize.curves import finite_vector, merge_intervals, outside, score_curve
 from hiprobe.localize.settings import check_seconds
 
 
@@ -99,7 +99,7 @@ def find_events(
     check_seconds("merge_gap", merge_gap)
 
     over = _intervals_over(values, times, duration, threshold)
-    merged = _outside(merge_intervals(_outside(over, without), merge_gap), without)
+    merged = outside(merge_intervals(outside(over, without), merge_gap), without)
     shortest = min(min_duration, duration)
     # An excursion too thin for floating-point time has no length: nothing to show or average.
     kept = [(start, end) for start, end in merged if end > start and end - start >= shortest]
@@ -143,21 +143,6 @@ def _intervals_over(
     if over[-1]:
         crossings.append(float(duration))
     return list(zip(crossings[::2], crossings[1::2], strict=True))
-
-
-def _outside(
-    intervals: Sequence[tuple[float, float]], without: Sequence[tuple[float, float]]
-) -> list[tuple[float, float]]:
-    """Return the parts of sorted intervals that no stretch covers."""
-    left = list(intervals)
-    for first, last in without:
-        left = [
-            piece
-            for start, end in left
-            for piece in ((start, min(end, first)), (max(start, last), end))
-            if piece[0] < piece[1]
-        ]
-    return left
 
 
 def _event(values: FloatArray, times: FloatArray, start: float, end: float) -> Event:

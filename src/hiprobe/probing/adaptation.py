@@ -32,8 +32,8 @@ class AdaptedScorer:
     scorer : Scorer
         Fitted to all labelled segments.
     out_of_fold : ndarray of shape (n,), optional
-        Scores of the labelled segments, each by a scorer that was adapted without its group; None where a class is in
-        fewer than two groups.
+        Scores of all segments, each by a scorer that was adapted without its group; None where a class is in fewer
+        than two groups.
     auc_before : float
         Of the scorer that came in, on the labelled segments.
     auc_after : float, optional
@@ -67,9 +67,9 @@ def adapt_scorer(
     scorer : Scorer
         As it is.
     states : array of shape (n, D)
-        Hidden states of the labelled segments, at the scorer's layer.
+        Hidden states of segments, at the scorer's layer.
     labels : array of shape (n,)
-        True or 1 where abnormal.
+        1 or True where abnormal, 0 where normal, -1 where not labelled: those are scored only.
     groups : array of shape (n,)
         Name of the source of each segment; for the cross-validated AUC.
     threshold : float
@@ -84,14 +84,16 @@ def adapt_scorer(
     CalibrationError
         If a class is missing: then only the bias would move, and everything would become normal, or abnormal.
     UsageError
-        If the threshold or strength is out of range, or a state is not finite.
+        If the threshold, strength or a label is out of range, or a state is not finite.
     """
     check_strength(strength)
     if not 0 < threshold < 1:
         raise UsageError(f"threshold is {threshold}; give a probability, over 0 and below 1.")
     before = scorer.logits(states)
-    abnormal = check_labels(labels, len(before))
-    if abnormal.all() or not abnormal.any():
+    names, open_ = check_groups(groups, len(before)), np.asarray(labels) == -1
+    abnormal = check_labels(np.where(open_, 0, labels), len(before))
+    known = np.flatnonzero(~open_)
+    if len(set(abnormal[known].tolist())) == 1:
         only, missing = ("abnormal", "normal") if abnormal.any() else ("normal", "abnormal")
         raise CalibrationError(f"Every labelled segment is {only}; label some that are {missing}, too.")
     features = (np.asarray(states, dtype=np.float64) - scorer.mean) / scorer.scale
@@ -100,23 +102,24 @@ def adapt_scorer(
     def fitted(rows: NDArray[np.intp]) -> tuple[FloatArray, float]:
         return _change(features[rows], abnormal[rows], margin[rows], strength)
 
-    weights, bias = fitted(np.arange(len(features)))
+    weights, bias = fitted(known)
     adapted = replace(scorer, weights=scorer.weights + weights, bias=scorer.bias + bias)
     try:
-        folds = group_folds(abnormal, check_groups(groups, len(abnormal)), seed=seed)
+        folds = group_folds(abnormal[known], names[known], seed=seed)
     except CalibrationError:
         folds = []
     out_of_fold = None
     if folds:
-        out_of_fold = np.empty(len(features))
+        out_of_fold = adapted.scores(states)  # stays where a group has no label
         for rows, held_out in folds:
-            weights, bias = fitted(rows)
-            out_of_fold[held_out] = expit(before[held_out] + features[held_out] @ weights + bias)
+            weights, bias = fitted(known[rows])
+            mine = np.isin(names, names[known[held_out]])
+            out_of_fold[mine] = expit(before[mine] + features[mine] @ weights + bias)
     return AdaptedScorer(
         adapted,
         out_of_fold,
-        float(roc_auc_score(abnormal, before)),
-        float(roc_auc_score(abnormal, out_of_fold)) if out_of_fold is not None else None,
+        float(roc_auc_score(abnormal[known], before[known])),
+        float(roc_auc_score(abnormal[known], out_of_fold[known])) if out_of_fold is not None else None,
     )
 
 

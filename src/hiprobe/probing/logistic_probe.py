@@ -208,6 +208,10 @@ class LogisticProbe:
             return EventKind(self.calibration.kinds[0], float(self.scorer.scores(states).mean()))
         return None
 
+    def raised(self, threshold: float) -> LogisticProbe:
+        """See :meth:`hiprobe.probing.Probe.raised`."""
+        return dataclasses.replace(self, calibrated_threshold=threshold)
+
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""
         header = _Header(

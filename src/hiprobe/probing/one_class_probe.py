@@ -181,6 +181,10 @@ class OneClassProbe:
         text = f"{self.reading.site} {self.layer} {numbers} {digest(scorer.models)}"
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def raised(self, threshold: float) -> OneClassProbe:
+        """See :meth:`hiprobe.probing.Probe.raised`."""
+        return dataclasses.replace(self, calibrated_threshold=threshold)
+
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""
         header = _Header(

@@ -124,12 +124,21 @@ class Probe(Protocol):
     ) -> tuple[Probe, AdaptedScorer]:
         """Return the probe after labels of segments, and what they say of it; see :mod:`hiprobe.probing.adaptation`.
 
+        The threshold stays; :meth:`raised` sets another.
+
         Raises
         ------
         UsageError
             If the probe is not adaptable.
         CalibrationError
             If a class is missing.
+        """
+        ...
+
+    def raised(self, threshold: float) -> Probe:
+        """Return the probe with another threshold of its own, on the scale of smoothed scores.
+
+        Raises ProbeError if it is not finite.
         """
         ...
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hiprobe.errors import NotFoundError, UsageError
+from hiprobe.localize.curves import merge_intervals, outside
 from hiprobe.server.database import Database
 from hiprobe.server.library import find_video
 from hiprobe.server.probes import current_row
@@ -220,7 +221,8 @@ def segment_verdicts(
     """Return what labels, oldest first, say of segments (n,): 1 abnormal, 0 normal, -1 nothing.
 
     A label speaks for the segments that it covers at least half of, as in manifests. One that is too short for that
-    speaks for the segment that it covers most of.
+    speaks for the segment that it covers most of. A segment that is normal but for less than half of it, which is
+    abnormal, stays open.
     """
     verdicts = np.full(len(starts), -1, np.int8)
     for label in labels:
@@ -229,7 +231,22 @@ def segment_verdicts(
         if not spoken.any() and len(starts):
             spoken = np.arange(len(starts)) == np.argmax(covered)
         verdicts[spoken] = label.verdict == "abnormal"
+    covered = sum(
+        (np.clip(np.minimum(ends, last) - np.maximum(starts, first), 0, None) for first, last in _abnormal(labels)),
+        start=np.zeros(len(starts)),
+    )
+    verdicts[(verdicts == 0) & (covered > 1e-9)] = -1
+    verdicts[covered >= 0.5 * (ends - starts) - 1e-9] = 1
     return verdicts
+
+
+def _abnormal(labels: Sequence[LabelRecord]) -> list[tuple[float, float]]:
+    """Return the intervals that labels, oldest first, leave abnormal."""
+    left: list[tuple[float, float]] = []
+    for label in labels:
+        span = [(label.start, label.end)]
+        left = merge_intervals(left + span) if label.verdict == "abnormal" else outside(left, span)
+    return left
 
 
 def _apart(

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
-ProbeState = Literal["given", "candidate", "kept", "rolled back"]
-"""``given``: a starter probe, or a probe file of the project. The others are made by refits."""
+ProbeState = Literal["given", "candidate", "not offered", "kept", "rolled back"]
+"""``given``: a starter probe, or a probe file of the project. The others are made by refits. ``not offered``: one that
+is no better on the labels, or of which too few labels tell."""
 
 Verdict = Literal["abnormal", "normal"]
 LabelSource = Literal["accept", "reject", "relabel", "missed", "next", "rest"]
@@ -155,7 +156,7 @@ class ProbeRecord:
     auc_before, auc_after : float, optional
         On labelled segments, of the base and of the refit (cross-validated over videos); None where undefined.
     notes : tuple of str
-        What to know about a refit.
+        What to know about a refit: first what changes, in a sentence.
     created : str
     """
 

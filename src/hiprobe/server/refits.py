@@ -61,6 +61,8 @@ class Refits:
     def refit(self) -> Comparison:
         """Fit a candidate to the labels that hold, and compare it with the current probe.
 
+        One that is no better on the labels, out of fold, is ``not offered``; its first note says why.
+
         Raises
         ------
         CalibrationError
@@ -78,8 +80,7 @@ class Refits:
             used = [label for label in labels if label.video_id in dict(videos)]
             verdicts = _verdicts(videos, used)
             found = refit(base, features, verdicts, f"{len(used)} labels of {self._settings.folder.resolve().name}")
-            notes += _notes(found.scorer.auc_after)
-            number = self._enter(before, used, found, notes)
+            number = self._enter(before, used, found, [found.verdict, *notes])
         return self.compare(number)
 
     def compare(self, probe_id: int) -> Comparison:
@@ -230,7 +231,7 @@ class Refits:
                 name=before.name,
                 version=version,
                 path=str(path.relative_to(self._settings.folder)),
-                state="candidate",
+                state="candidate" if found.better else "not offered",
                 base_id=before.base_id or before.id,
                 before_id=before.id,
                 auc_before=found.scorer.auc_before,
@@ -249,12 +250,6 @@ def _verdicts(videos: Sequence[tuple[int, Features]], labels: Sequence[LabelReco
         segment_verdicts([label for label in labels if label.video_id == number], item.starts, item.ends)
         for number, item in videos
     ]
-
-
-def _notes(auc_after: float | None) -> list[str]:
-    if auc_after is None:
-        return ["There is no cross-validated AUC: it needs two videos with abnormal labels, and two with normal ones."]
-    return []
 
 
 def _kept_before(session: Session, row: ProbeRow) -> ProbeRow:

@@ -14,6 +14,9 @@ from hiprobe.server.service import Service
 _SHOWN = 6
 """Curves that are shown; the figures are of all videos."""
 
+_COMPARED = ("candidate", "not offered")
+"""States of refits that nobody has decided on."""
+
 
 def add(app: FastAPI, service: Service) -> None:
     """Add the page to the application."""
@@ -60,9 +63,7 @@ class _Refit:
     async def show_latest(self) -> None:
         """Show the candidate that waits for a decision, if there is one."""
         current = self._service.probes.current()
-        waiting = [
-            one for one in self._service.probes.list() if one.state == "candidate" and one.before_id == current.id
-        ]
+        waiting = [one for one in self._service.probes.list() if one.state in _COMPARED and one.before_id == current.id]
         if waiting:
             await self._compare(max(waiting, key=lambda one: one.version).id)
 
@@ -79,7 +80,7 @@ class _Refit:
             with Tag("div", classes="acts"):
                 if probe.current:
                     Tag("span", "current", "badge")
-                if probe.state == "candidate":
+                if probe.state in _COMPARED:
                     Button("Compare", lambda: self._compare(probe.id), name=f"Compare {probe_name(probe)}")
                 elif probe.state == "kept":
                     Button("Roll back", lambda: self._roll_back(probe.id), name=f"Roll back {probe_name(probe)}")
@@ -105,6 +106,8 @@ class _Refit:
         self._found.clear()
         with self._found:
             Tag("h2", f"{probe_name(probe)}, against {probe_name(found.before)}")
+            verdict, *notes = probe.notes or ("",)
+            Tag("p", verdict)
             with Tag("dl", classes="figures"):
                 for name, value in (
                     ("AUC before", figure(probe.auc_before)),
@@ -114,12 +117,15 @@ class _Refit:
                     with Tag("div"):
                         Tag("dt", name)
                         Tag("dd", value)
-            Tag("p", "AUC on labelled segments; after the refit, cross-validated over videos.", "soft")
-            for note in probe.notes:
+            Tag("p", "On labelled segments and events; after the refit, cross-validated over videos.", "soft")
+            for note in notes:
                 Tag("p", note, "soft")
-            with Tag("div", classes="line"):
-                Button("Keep", lambda: self._keep(probe.id), "primary", f"Keep {probe_name(probe)}")
-                Button("Roll back", lambda: self._roll_back(probe.id), name=f"Roll back {probe_name(probe)}")
+            if probe.state == "candidate":
+                with Tag("div", classes="line"):
+                    Button("Keep", lambda: self._keep(probe.id), "primary", f"Keep {probe_name(probe)}")
+                    Button("Roll back", lambda: self._roll_back(probe.id), name=f"Roll back {probe_name(probe)}")
+            else:
+                Tag("p", "It is not offered, and stays in the list below. The probe before it stays current.", "soft")
             with Tag("div", classes="curves"):
                 for curve in found.curves[:_SHOWN]:
                     with Tag("figure"):
@@ -127,7 +133,7 @@ class _Refit:
                         comparison_chart(curve)
             if len(found.curves) > _SHOWN:
                 Tag("p", f"{len(found.curves) - _SHOWN} more videos are not drawn.", "soft")
-        self._news.say(f"AUC {figure(probe.auc_before)} before, {figure(probe.auc_after)} after.")
+        self._news.say(verdict)
 
     async def _keep(self, probe_id: int) -> None:
         kept = await attempt(self._service.refits.keep, probe_id)
