@@ -2,9 +2,9 @@
 
     python -m benchmarks.partly_covered DATA [--work bench-out] [--seeds 3]
 
-DATA as for ``benchmarks.real_footage``; UCSD Ped2, as clips of fights are labelled as a whole. Scorer and
-threshold come of the fitting clips, as in ``hiprobe fit``, and are measured on the others, by true frame times. The layer is that of the
-starter probes, the same for both, so that nothing but the segments differs.
+DATA as for ``benchmarks.real_footage``; of UCSD Ped2, as clips of fights are labelled as a whole. Scorer and
+threshold come of the fitting clips, as in ``hiprobe fit``, and are measured on the others, by true frame times. The
+layer is that of the starter probes, the same for both, so that nothing but the segments differs.
 """
 
 from __future__ import annotations
