@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.extraction import hidden_states
 from benchmarks.real_footage import read_videos
 from hiprobe.backbones import load_backbone
-from hiprobe.datasets import segment_labels
+from hiprobe.datasets import partly_covered, segment_labels
 from hiprobe.errors import CalibrationError
-from hiprobe.features import FeatureStore, Run, extract_all, raise_failures
 from hiprobe.localize import calibrated_threshold
 from hiprobe.pipeline.refit import raised_threshold
 from hiprobe.probes import load_starter
@@ -75,19 +75,19 @@ def main() -> None:
 
 def _read(folder: Path, work: Path) -> Clips:
     videos = [video for split in read_videos(folder).values() for video in split]
-    reading, run = load_starter("fight").reading, Run(FeatureStore(work / "features"))
-    features, failures = extract_all([video.video for video in videos], load_backbone(report=print), reading, run)
-    raise_failures(failures, "a benchmark leaves no video out:")
+    layer = load_starter("fight").reading.layer
+    features = hidden_states(videos, load_backbone(report=print), work, ("last",))["last"]
     # The clips of Ped2 are of one camera.
     alone = len({video.group for video in videos}) == 1
     return [
         Clip(
             video.path.stem,
-            found.at(reading.layer),
-            segment_labels(video, found.starts, found.ends),
+            found.at(layer)[known],
+            segment_labels(video, found.starts, found.ends)[known],
             video.path.stem if alone else video.group,
         )
         for video, found in zip(videos, features, strict=True)
+        for known in [~partly_covered(video, found.starts, found.ends)]
     ]
 
 
