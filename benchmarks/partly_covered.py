@@ -4,7 +4,7 @@
 
 DATA as for ``benchmarks.real_footage``; of UCSD Ped2, as clips of fights are labelled as a whole. Scorer and
 threshold come of the fitting clips, as in ``hiprobe fit``, and are measured on the others, by true frame times. The
-layer is that of the starter probes, the same for both, so that nothing but the segments differs.
+layer is 1 for both, so that nothing but the segments differs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from hiprobe.evaluation.events import count_false_alarms, normal_seconds
 from hiprobe.features import Features
 from hiprobe.localize import LocalizeSettings, calibrated_threshold, find_events, frame_scores, smooth
 from hiprobe.pipeline.evaluate import beside_truth
-from hiprobe.probes import load_starter
 from hiprobe.probing import Scorer, fit_scorer, group_folds, scores_without_group
 
 RULE = LocalizeSettings()
+LAYER = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +98,11 @@ def _read(folder: Path, work: Path) -> list[Clip]:
     if len({video.group for video in videos}) == 1:  # the clips of Ped2 are of one camera
         videos = [replace(video, group=video.path.stem) for video in videos]
     found = hidden_states(videos, load_backbone(report=print), work, ("last",))["last"]
-    layer = load_starter("fight").reading.layer
     return [
         Clip(
             video,
             item,
-            item.at(layer).astype(np.float64),
+            item.at(LAYER).astype(np.float64),
             segment_labels(video, item.starts, item.ends),
             partly_covered(video, item.starts, item.ends),
             video.video.open().frame_times(),

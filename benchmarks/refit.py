@@ -32,6 +32,8 @@ from hiprobe.probing.adaptation import STRENGTH, adapt_scorer
 
 STRENGTHS = (1e-5, STRENGTH, 1e-3)
 LABELLED = (2, 4, 8, 16)
+LAYER = 1
+"""That of the starter probe `walkway-vehicles`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,8 @@ def main() -> None:
         "Ped2: fitted on 2 clips with events and 3 without, labels of 12 others, tested on the last 11": (
             lambda r: _walkway(walkway, r)
         ),
-        "Ped2, from the starter probe `fight`: labels of half the clips, tested on the others": (
-            lambda r: _starter("fight", *_halves(walkway, r))
+        "Ped2, from a probe of all fights: labels of half the clips, tested on the others": (
+            lambda r: (*_fitted(fights, [clip.group for clip in fights]), *_halves(walkway, r))
         ),
     }
     for title, split in questions.items():
@@ -75,14 +77,13 @@ def main() -> None:
 
 def _read(folder: Path, work: Path) -> Clips:
     videos = [video for split in read_videos(folder).values() for video in split]
-    layer = load_starter("fight").reading.layer
     features = hidden_states(videos, load_backbone(report=print), work, ("last",))["last"]
     # The clips of Ped2 are of one camera.
     alone = len({video.group for video in videos}) == 1
     return [
         Clip(
             video.path.stem,
-            found.at(layer)[known],
+            found.at(LAYER)[known],
             segment_labels(video, found.starts, found.ends)[known],
             video.path.stem if alone else video.group,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +187,10 @@ class FootageProbe:
         """A digest of the models and of which of them judges when."""
         text = f"{self.extraction.name} {self.scorers[0].centres} {self.scorers[0].scales} {self.fold.tolist()}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def raised(self, threshold: float) -> FootageProbe:
+        """See :meth:`hiprobe.probing.Probe.raised`."""
+        return replace(self, calibrated_threshold=threshold)
 
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`. Raises UsageError, always."""
