@@ -19,6 +19,8 @@ from hiprobe.errors import UsageError
 
 Divergence = Literal["gaussian", "symmetric", "histogram"]
 Normalise = Literal["minmax", "zscore"]
+Estimator = Literal["per-feature", "held-out-lda", "multivariate"]
+LayerBy = Literal["auc", "dlsp"]
 
 RANGE = 4.0
 """Histograms reach this many standard deviations to either side; what lies beyond goes to the end bins."""
@@ -29,10 +31,16 @@ _SAME = 1e-12
 
 @dataclass(frozen=True)
 class SaliencySettings:
-    """Which estimators the saliency of a layer is made of.
+    """How the layer is chosen, and which estimators the saliency of a layer is made of.
 
     Parameters
     ----------
+    layer_by : {"auc", "dlsp"}
+        ``auc``: the layer whose cross-validated AUC is highest. ``dlsp``: the layer whose S is highest.
+    estimator : {"per-feature", "held-out-lda", "multivariate"}
+        What D_KL and LDR are of. ``per-feature``: each feature by itself, then their mean. ``held-out-lda``: the
+        projection of each segment on Fisher's discriminant of the other folds, its covariance shrunk as Ledoit and
+        Wolf do. ``multivariate``: Gaussians in up to 64 principal components, covariances shrunk likewise.
     divergence : {"gaussian", "symmetric", "histogram"}
         ``gaussian``: KL(abnormal || normal) of univariate Gaussians. ``symmetric``: its mean with
         KL(normal || abnormal). ``histogram``: KL(abnormal || normal) of histograms with half a count
@@ -43,6 +51,8 @@ class SaliencySettings:
         Of D_KL, LDR and 1 - H; not negative, and not all 0.
     bins : int
         Histogram bins per feature, at least 2.
+    permutations : int
+        Labellings by chance that the layers are measured under, for comparison; 0 for none.
 
     Raises
     ------
@@ -54,11 +64,19 @@ class SaliencySettings:
     normalise: Normalise = "minmax"
     weights: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     bins: int = 32
+    layer_by: LayerBy = "auc"
+    estimator: Estimator = "per-feature"
+    permutations: int = 20
 
     def __post_init__(self) -> None:
-        for name, choices in (("divergence", get_args(Divergence)), ("normalise", get_args(Normalise))):
-            if getattr(self, name) not in choices:
-                raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}.")
+        known = {"divergence": Divergence, "normalise": Normalise, "layer_by": LayerBy, "estimator": Estimator}
+        for name, choices in known.items():
+            if getattr(self, name) not in get_args(choices):
+                raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(get_args(choices))}.")
+        if self.estimator == "multivariate" and self.divergence == "histogram":
+            raise UsageError("divergence is 'histogram', and multivariate has none; choose gaussian or symmetric.")
+        if self.permutations < 0:
+            raise UsageError(f"permutations is {self.permutations}; give a whole number, 0 or more.")
         usable = len(self.weights) == 3 and all(math.isfinite(w) and w >= 0 for w in self.weights)
         if not usable or sum(self.weights) == 0:
             raise UsageError(f"weights are {self.weights}; give three numbers, 0 or more and not all 0.")
@@ -120,15 +138,21 @@ def mean_over(values: FloatArray, varies: BoolArray) -> FloatArray:
 
 
 def combine(
-    d_kl: FloatArray, ldr: FloatArray, entropy: FloatArray, settings: SaliencySettings
+    d_kl: FloatArray,
+    ldr: FloatArray,
+    entropy: FloatArray,
+    settings: SaliencySettings,
+    noise: tuple[bool, bool, bool] = (False, False, False),
 ) -> tuple[FloatArray, BoolArray]:
     """Return S (..., layers) and which of the three metrics tell layers apart (3, ...).
 
     S = w1 norm(D_KL) + w2 norm(LDR) + w3 (1 - norm(H)), norm taken across layers. A metric that is equal
-    in all layers cannot be normalised and adds nothing. Where that leaves nothing, S is NaN.
+    in all layers cannot be normalised and adds nothing; nor does one whose differences are ``noise``. Where that
+    leaves nothing, S is NaN.
     """
     combined, told = np.zeros_like(d_kl), []
-    for weight, metric, sign in zip(settings.weights, (d_kl, ldr, entropy), (1, 1, -1), strict=True):
+    weights = [0.0 if idle else weight for weight, idle in zip(settings.weights, noise, strict=True)]
+    for weight, metric, sign in zip(weights, (d_kl, ldr, entropy), (1, 1, -1), strict=True):
         low, high = metric.min(axis=-1, keepdims=True), metric.max(axis=-1, keepdims=True)
         differs = np.asarray(high - low > _SAME * np.maximum(np.abs(low), np.abs(high)))
         if settings.normalise == "minmax":

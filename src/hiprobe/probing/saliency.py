@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiprobe.arrays import BoolArray, FloatArray
-from hiprobe.errors import CalibrationError
-from hiprobe.probing.cells import Cells
+from hiprobe.errors import CalibrationError, UsageError
+from hiprobe.probing.cells import Cells, WeightedCurves
 from hiprobe.probing.checks import check_classes, check_labels, check_layers, check_states
+from hiprobe.probing.folds import fold_numbers, group_folds
 from hiprobe.probing.formulas import DEFAULT_SETTINGS, SaliencySettings, combine
-from hiprobe.probing.segments import Segments
+from hiprobe.probing.labellings import Labellings
+from hiprobe.probing.segments import Layer, Segments
 
 _METRICS = ("D_KL", "LDR", "H")
 
@@ -63,11 +66,12 @@ def saliency(
     labels: ArrayLike,
     settings: SaliencySettings = DEFAULT_SETTINGS,
     layers: Sequence[int] | None = None,
+    groups: ArrayLike | None = None,
 ) -> Saliency:
     """Compute the saliency of each layer.
 
     It is computed as :func:`probe_layers` does, from :class:`Cells`, of one group. Histogram ranges come from
-    all segments, so their order plays no part.
+    all segments, so their order plays no part. No labels by chance are drawn, so no metric is left out as noise.
 
     Parameters
     ----------
@@ -79,12 +83,16 @@ def saliency(
         The estimators.
     layers : sequence of int
         Layer numbers, ascending from 1; 1, 2, ... by default.
+    groups : array of shape (n,), optional
+        Name of the source of each segment: for ``held-out-lda``, which needs them.
 
     Raises
     ------
     CalibrationError
         If a shape is wrong, a state is NaN or infinite, a class has fewer than two segments, or no feature of
         a layer varies within both classes.
+    UsageError
+        If the estimator needs groups and there are none.
 
     References
     ----------
@@ -98,15 +106,38 @@ def saliency(
     segments = Segments(values, abnormal, layers=numbers)
     cells = Cells(segments)
     whole = np.ones((1, len(cells.number)))
-    found = segments.map(lambda layer: cells.curves(layer, whole, settings))
+    labellings = _labellings(segments, groups, settings)
+
+    def measure(layer: Layer) -> WeightedCurves:
+        found = cells.curves(layer, whole, settings)
+        if labellings is not None:
+            found.metrics[:2] = labellings.curves(layer, np.ones((1, 1))).metrics
+        return found
+
+    found = segments.map(measure)
     curves = np.concatenate([of_layer.metrics for of_layer in found], axis=1)
     return combined_saliency(numbers, curves, np.concatenate([of_layer.varies for of_layer in found]), settings)
 
 
+def _labellings(segments: Segments, groups: ArrayLike | None, settings: SaliencySettings) -> Labellings | None:
+    """Return what measures by other estimators than cells do."""
+    if settings.estimator == "per-feature":
+        return None
+    if groups is None:
+        raise UsageError(f"The estimator {settings.estimator} is held out by group; give the groups of the segments.")
+    labels = segments.abnormal[np.argsort(segments.order)]
+    held_out = fold_numbers(group_folds(labels, groups))
+    return Labellings(segments, held_out, dataclasses.replace(settings, permutations=0))
+
+
 def combined_saliency(
-    layers: tuple[int, ...], curves: FloatArray, varies: BoolArray, settings: SaliencySettings
+    layers: tuple[int, ...],
+    curves: FloatArray,
+    varies: BoolArray,
+    settings: SaliencySettings,
+    noise: tuple[bool, bool, bool] = (False, False, False),
 ) -> Saliency:
-    """Combine D_KL, LDR and H, as ``curves`` (3, layers), to S, and note what was left out.
+    """Combine D_KL, LDR and H, as ``curves`` (3, layers), to S, and note what was left out, such as ``noise``.
 
     Raises CalibrationError if no feature of a layer is in ``varies`` (layers, D).
     """
@@ -116,8 +147,8 @@ def combined_saliency(
             f"Layer {layers[int(np.argmin(number))]}: no feature varies within both classes; "
             "add clips that differ from each other, or leave the layer out."
         )
-    combined, tells = combine(curves[0], curves[1], curves[2], settings)
-    notes = _undefined(tells, len(layers), settings)
+    combined, tells = combine(curves[0], curves[1], curves[2], settings, noise)
+    notes = _undefined(tells, len(layers), settings, noise)
     left_out = [
         f"{width - n} of {width} in layer {layer}" for n, layer in zip(number, layers, strict=True) if n < width
     ]
@@ -126,13 +157,14 @@ def combined_saliency(
     return Saliency(layers, curves[0], curves[1], curves[2], combined, tuple(notes))
 
 
-def _undefined(tells: BoolArray, layers: int, settings: SaliencySettings) -> list[str]:
+def _undefined(tells: BoolArray, layers: int, settings: SaliencySettings, noise: tuple[bool, bool, bool]) -> list[str]:
     """Return notes on what could not be normalised across layers."""
     if layers == 1:
         return ["There is one layer only: S compares layers and is undefined."]
     notes = [
-        f"{name} is equal in all layers and adds nothing to S."
-        for name, told, weight in zip(_METRICS, tells, settings.weights, strict=True)
+        f"{name} {'differs between layers by no more than chance' if idle else 'is equal in all layers'} and adds "
+        "nothing to S."
+        for name, told, weight, idle in zip(_METRICS, tells, settings.weights, noise, strict=True)
         if not told and weight > 0
     ]
     if not tells.any():

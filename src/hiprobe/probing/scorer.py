@@ -111,6 +111,8 @@ class FittedScorer:
     out_of_fold : ndarray of shape (n,)
         Scores of the calibration segments at the chosen C, each from a scorer that saw no segment of its
         group. A threshold is to be set on these.
+    nested_auc : float, optional
+        AUC of ``out_of_fold`` where they are of the layer that the other folds choose; see :func:`fit_chosen`.
     """
 
     scorer: Scorer
@@ -118,11 +120,12 @@ class FittedScorer:
     candidates: tuple[float, ...]
     cv_auc: tuple[float, ...]
     out_of_fold: FloatArray
+    nested_auc: float | None = None
 
     @property
     def auc(self) -> float:
         """Out-of-fold AUC at the chosen C. Slightly optimistic, as C was chosen by it."""
-        return self.cv_auc[self.candidates.index(self.C)]
+        return self.cv_auc[self.candidates.index(self.C)] if self.nested_auc is None else self.nested_auc
 
 
 def fit_scorer(

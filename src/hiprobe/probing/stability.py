@@ -74,32 +74,54 @@ def bootstrap_stability(
 
 
 class LayerCurves(NamedTuple):
-    """D_KL, LDR and H of one layer: ``whole`` (3,) of all segments, and ``drawn`` (3, draws).
+    """D_KL, LDR and H of one layer.
 
-    NaN where no feature varies. ``varies`` (D,): the features that do, of all segments.
+    ``whole`` (3,) of all segments, ``drawn`` (3, draws), and ``without`` (3, folds) each fold. NaN where no feature
+    varies. ``varies`` (D,): the features that do, of all segments.
     """
 
     whole: FloatArray
     drawn: FloatArray
+    without: FloatArray
     varies: BoolArray
 
 
 class Draws:
     """Draws of groups with replacement, as weights of cells; see :class:`Cells`.
 
-    Each class must have two segments, and be in two groups unless each segment is a group.
+    Each class must have two segments, and be in two groups unless each segment is a group. ``kept`` (folds, groups)
+    is True where a group is not held out in a fold.
     """
 
-    def __init__(self, segments: Segments, n_draws: int = 50, seed: int = 0) -> None:
+    def __init__(self, segments: Segments, n_draws: int = 50, seed: int = 0, kept: BoolArray | None = None) -> None:
         self._cells = Cells(segments)
         draws = _draw(segments.groups, segments.abnormal, n_draws, np.random.default_rng(seed))
-        weight = np.concatenate([np.ones((1, draws.shape[1])), draws])  # the first draw is the whole set
-        self._weight = weight[:, self._cells.groups]
+        kept = np.ones((0, draws.shape[1]), dtype=bool) if kept is None else kept
+        # The first weighting is the whole set.
+        self._of_group = np.concatenate([np.ones((1, draws.shape[1])), kept, draws])
+        self._folds = len(kept)
+
+    @property
+    def groups(self) -> FloatArray:
+        """How often each group counts (weightings, groups): in the whole set, without each fold, and in each draw."""
+        return self._of_group
 
     def curves(self, layer: Layer, settings: SaliencySettings) -> LayerCurves:
-        """Return the metrics of a layer of the whole set and in each draw."""
-        found = self._cells.curves(layer, self._weight, settings)
-        return LayerCurves(found.metrics[:, 0], found.metrics[:, 1:], found.varies[0])
+        """Return the metrics of a layer of the whole set, without each fold, and in each draw."""
+        found = self._cells.curves(layer, self._of_group[:, self._cells.groups], settings)
+        return self.parted(found.metrics, found.varies[0])
+
+    def parted(self, metrics: FloatArray, varies: BoolArray) -> LayerCurves:
+        """Return metrics (3, weightings), as :attr:`groups` weighs, part by part."""
+        first = 1 + self._folds
+        return LayerCurves(metrics[:, 0], metrics[:, first:], metrics[:, 1:first], varies)
+
+    def estimated(self, curves: LayerCurves, metrics: FloatArray | None) -> LayerCurves:
+        """Return curves whose D_KL and LDR are others, (2, weightings) as :attr:`groups` weighs, if there are any."""
+        if metrics is None:
+            return curves
+        entropy = np.concatenate([curves.whole[2:, None], curves.without[2:], curves.drawn[2:]], axis=1)
+        return self.parted(np.concatenate([metrics, entropy]), curves.varies)
 
     def shares(self, layers: Sequence[LayerCurves], settings: SaliencySettings) -> FloatArray:
         """Return the share of draws (layers,) in which S of each layer is the highest.

@@ -95,12 +95,15 @@ class Comparison:
         self._abnormal, self._C, self._folds = segments.abnormal, check_strength(C), len(folds)
         self._held_out = fold_numbers(folds)[segments.order]
 
-    def auc(self, layer: Layer) -> float:
-        """Return the pooled out-of-fold AUC of one layer."""
+    def scores(self, layer: Layer) -> FloatArray:
+        """Return the out-of-fold scores (n,) of one layer, in the order of the segments."""
         states = layer.standardised()
         model = fold_regressions(states, self._abnormal, self._held_out, self._folds, COMPARED, per_segment=ALONE)
-        scores = model.held_out_scores(model.fit(self._C))
-        return float(roc_auc_score(self._abnormal, scores))
+        return model.held_out_scores(model.fit(self._C))
+
+    def auc(self, layer: Layer) -> float:
+        """Return the pooled out-of-fold AUC of one layer."""
+        return float(roc_auc_score(self._abnormal, self.scores(layer)))
 
 
 class Sample:

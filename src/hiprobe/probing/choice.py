@@ -1,0 +1,79 @@
+"""The choice of a layer, and a scorer whose held-out scores know nothing of what they had a part in choosing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
+
+from hiprobe.arrays import FloatArray, IntArray
+from hiprobe.probing.checks import check_labels
+from hiprobe.probing.folds import group_folds
+from hiprobe.probing.scorer import FittedScorer, fit_scorer
+
+NEIGHBOURS = 1
+"""Layers to either side that the AUC of a layer is averaged with before the highest is taken."""
+
+
+def highest(auc: FloatArray) -> IntArray:
+    """Return the index (...,) of the layer to take by AUCs (..., layers): the top of the smoothed curve.
+
+    Neighbouring layers hold nearly the same, so a layer that stands out alone does so by luck.
+    """
+    total, count = np.zeros_like(auc), np.zeros(auc.shape[-1])
+    for shift in range(-NEIGHBOURS, NEIGHBOURS + 1):
+        to = slice(max(0, -shift), auc.shape[-1] - max(0, shift))
+        of = slice(max(0, shift), auc.shape[-1] - max(0, -shift))
+        total[..., to] += auc[..., of]
+        count[to] += 1
+    return np.argmax(np.round(total / count, 5), axis=-1)  # the optimiser's last digits must not decide a tie
+
+
+def fit_chosen(
+    at: Callable[[int], NDArray[np.floating]],
+    layer: int,
+    fold_layers: Sequence[int],
+    labels: ArrayLike,
+    groups: ArrayLike,
+    seed: int = 0,
+) -> FittedScorer:
+    """Fit a scorer at a layer, and score each fold at the layer that the other folds choose.
+
+    The layer was chosen by labels of all segments. Its own held-out scores are of segments that took part in the
+    choice, and so too good. Scores of another layer are brought to the scale of the chosen one, rank by rank.
+
+    Parameters
+    ----------
+    at : callable
+        From the number of a layer to the states (n, D) of the calibration segments there.
+    layer : int
+        The chosen layer.
+    fold_layers : sequence of int
+        The layer chosen without each fold of ``group_folds(labels, groups, seed=seed)``; none where the choice is not
+        of these labels.
+    labels, groups : array of shape (n,)
+        See :func:`fit_scorer`.
+    seed : int
+        Of the folds.
+
+    Raises
+    ------
+    CalibrationError
+        As :func:`fit_scorer`.
+    """
+    fitted = fit_scorer(at(layer), labels, groups, seed=seed)
+    if all(other == layer for other in fold_layers):
+        return fitted
+    scores, scale = fitted.out_of_fold.copy(), np.sort(fitted.out_of_fold)
+    held_out = [rows for _, rows in group_folds(labels, groups, seed=seed)]
+    for other in sorted({*fold_layers} - {layer}):
+        ranks = rankdata(fit_scorer(at(other), labels, groups, seed=seed).out_of_fold, "ordinal") - 1
+        for rows, of_fold in zip(held_out, fold_layers, strict=True):
+            if of_fold == other:
+                scores[rows] = scale[ranks[rows]]
+    auc = float(roc_auc_score(check_labels(labels, len(scores)), scores))
+    return dataclasses.replace(fitted, out_of_fold=scores, nested_auc=auc)
