@@ -23,6 +23,7 @@ from hiprobe.probing import (
     CalibrationStats,
     DlspResult,
     LogisticProbe,
+    Permuted,
     Probe,
     Scorer,
     check_backbone,
@@ -40,7 +41,7 @@ STATS = CalibrationStats(20, 300, 40, 12, ("fight", "fall"), 0.93, 1e-3, True, "
 
 def make_probe(**changes: Any) -> LogisticProbe:
     rng = np.random.default_rng(0)
-    curves = {name: rng.random(3) for name in CURVES}
+    curves: dict[str, Any] = {name: rng.random(3) for name in CURVES}
     values: dict[str, Any] = {
         "reading": READING,
         "scorer": Scorer(rng.normal(size=6), rng.random(6) + 0.1, rng.normal(size=6), 0.1 + 0.2, 1e-3),
@@ -75,6 +76,32 @@ def rewrite(path: Path, edit_header: Any = None, edit_tensors: Any = None) -> No
     if edit_tensors:
         edit_tensors(tensors)
     safetensors.numpy.save_file(tensors, path, metadata={"hiprobe": json.dumps(header)})
+
+
+def test_layers_under_labels_by_chance_are_kept_and_may_be_missing(tmp_path: Path) -> None:
+    rng, plain = np.random.default_rng(1), make_probe()
+    shapes = {"auc": 3, "mean": (3, 3), "low": (3, 3), "high": (3, 3), "chosen": 3, "best": 20}
+    chance = Permuted(**{name: rng.random(shape) for name, shape in shapes.items()})
+    choice = {"layer_by": "auc", "estimator": "held-out-lda", "fold_layers": (9, 6)}
+    probe = make_probe(dlsp=dataclasses.replace(plain.dlsp, **choice, permuted=chance))
+    probe.save(tmp_path / "a.probe")
+    found = LogisticProbe.load(tmp_path / "a.probe").dlsp
+    assert {name: getattr(found, name) for name in choice} == choice
+    assert found.permuted is not None
+    for name in shapes:
+        np.testing.assert_array_equal(getattr(found.permuted, name), getattr(chance, name))
+
+    def forget(header: dict[str, Any]) -> None:  # as earlier releases wrote it
+        for name in ("layer_by", "estimator", "fold_layers"):
+            del header[f"dlsp_{name}"]
+
+    plain.save(tmp_path / "b.probe")
+    rewrite(tmp_path / "b.probe", forget)
+    earlier = LogisticProbe.load(tmp_path / "b.probe").dlsp
+    assert (earlier.layer_by, earlier.fold_layers, earlier.permuted) == ("dlsp", (), None)
+    rewrite(tmp_path / "a.probe", edit_tensors=lambda tensors: tensors.pop("permuted.low") is None)
+    with pytest.raises(ProbeError, match="permuted labels are incomplete"):
+        LogisticProbe.load(tmp_path / "a.probe")
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

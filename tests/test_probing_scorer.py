@@ -277,7 +277,7 @@ def test_results_are_the_same_to_the_bit_with_any_number_of_threads(monkeypatch:
 
 def test_reading_each_layer_once_gives_what_each_figure_alone_gives() -> None:
     states, labels, groups = correlated()
-    result = probe_layers(states, labels, groups, [1, 2, 3], seed=2)
+    result = probe_layers(states, labels, groups, [1, 2, 3], SaliencySettings(layer_by="dlsp", permutations=0), seed=2)
     alone = saliency(states, labels)
     for name in ("d_kl", "ldr", "entropy", "combined"):
         np.testing.assert_allclose(getattr(result, name), getattr(alone, name), rtol=1e-9)
@@ -365,7 +365,8 @@ def test_probe_layers_decides_by_saliency_alone(dlsp_data: tuple) -> None:
     states, labels, names = dlsp_data
     states = states.copy()
     states[:, 0] = states[:, 0] ** 3  # concentrated: the lowest H, and nothing to tell classes apart by
-    result = probe_layers(states, labels, names, range(1, 5), SaliencySettings(weights=(0, 0, 1)))
+    by_entropy = SaliencySettings(layer_by="dlsp", weights=(0, 0, 1))
+    result = probe_layers(states, labels, names, range(1, 5), by_entropy)
     assert result.layer == 1
     assert np.argmax(result.cv_auc) == 2
 

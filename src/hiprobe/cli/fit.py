@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from hiprobe.probing import DlspResult, Probe
 
 
+LAYER_BY = ("auc", "dlsp")
+ESTIMATORS = ("per-feature", "held-out-lda", "multivariate")
+"""As in :mod:`hiprobe.probing.formulas`, which takes long to import."""
+
 METHODS = ("gaussian", "memory-bank")
 """As in :mod:`hiprobe.probing.oneclass`, which takes long to import."""
 
@@ -54,6 +58,37 @@ class NormalOptions:
     def __post_init__(self) -> None:
         if self.method is not None and self.method not in METHODS:
             raise UsageError(f"--method {self.method!r}: choose one of {', '.join(METHODS)}.")
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """How the layer is chosen; what is not given is as the library has it."""
+
+    layer_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(LAYER_BY),
+            autocompletion=options.choices(*LAYER_BY),
+            help="auc: the layer of the highest cross-validated AUC. dlsp: of the highest saliency S.",
+            show_default="auc",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(ESTIMATORS),
+            autocompletion=options.choices(*ESTIMATORS),
+            help="What D_KL and LDR of a layer are of.",
+            show_default="per-feature",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        for option, value, known in (("layer-by", self.layer_by, LAYER_BY), ("estimator", self.estimator, ESTIMATORS)):
+            if value is not None and value not in known:
+                raise UsageError(f"--{option} {value!r}: choose one of {', '.join(known)}.")
 
 
 @with_groups
@@ -95,6 +130,7 @@ def fit(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    layer: LayerOptions = LayerOptions(),
     running: Running = Running(),
     seed: options.Seed = 0,
     debug: options.Debug = False,
@@ -112,6 +148,8 @@ def fit(
         raise UsageError(
             "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --view, --keep-layer out."
         )
+    if given(layer) and (normal_only or keep_layer):
+        raise UsageError("--layer-by and --estimator choose a layer; leave --normal-only and --keep-layer out.")
     printer = Printer(quiet)
     keep = _kept(keep_layer) if keep_layer else None
     manifest = load_manifest(labels).with_fps(fps)
@@ -121,7 +159,7 @@ def fit(
         if normal_only:
             fitted = _fit_normal(manifest, backbone, reading, events, normal, run)
         else:
-            fitted = _fit_labelled(manifest, backbone, reading, events, keep, run)
+            fitted = _fit_labelled(manifest, backbone, reading, events, layer, keep, run)
     fitted.probe.save(out)
     for line in fitted.lines:
         printer.line(line)
@@ -149,16 +187,24 @@ def _kept(name: str) -> Probe:
 
 
 def _fit_labelled(
-    manifest: Manifest, backbone: Backbone, reading: ReadingOptions, events: Events, keep: Probe | None, run: Run
+    manifest: Manifest,
+    backbone: Backbone,
+    reading: ReadingOptions,
+    events: Events,
+    layer: LayerOptions,
+    keep: Probe | None,
+    run: Run,
 ) -> _Fitted:
     from hiprobe.localize import LocalizeSettings
     from hiprobe.pipeline import fit as fit_labelled
+    from hiprobe.probing import SaliencySettings
 
     result = fit_labelled(
         manifest,
         backbone,
         reading=reading.over(keep.reading if keep else backbone.info.reading()),
         localize=events.over(keep.localize if keep else LocalizeSettings()),
+        saliency=SaliencySettings(**given(layer)),
         keep=keep,
         run=run,
     )
@@ -185,13 +231,23 @@ def _left_out(n_partly: int) -> str:
 def _why_this_layer(dlsp: DlspResult) -> list[str]:
     import numpy as np
 
-    best, top = dlsp.layers.index(dlsp.layer), int(np.nanargmax(dlsp.cv_auc))
-    return [
-        f"layer l* = {dlsp.layer} of {len(dlsp.layers)}: D_KL {dlsp.d_kl[best]:.3f}, LDR {dlsp.ldr[best]:.3f}, "
-        f"H {dlsp.entropy[best]:.3f}, S {dlsp.combined[best]:.3f}; wins {dlsp.stability[best]:.0%} of bootstraps",
-        f"beside it: silhouette {dlsp.silhouette[best]:.3f}, AUC {dlsp.cv_auc[best]:.3f} at l*; "
-        f"the highest AUC of any layer is {dlsp.cv_auc[top]:.3f}, at layer {dlsp.layers[top]}",
+    best = dlsp.layers.index(dlsp.layer)
+    by = "cross-validated AUC" if dlsp.layer_by == "auc" else f"saliency S ({dlsp.estimator})"
+    # S and AUC are undefined where one layer alone was read.
+    top = dlsp.layers[int(np.argmax(np.nan_to_num(dlsp.combined if dlsp.layer_by == "auc" else dlsp.cv_auc)))]
+    lines = [
+        f"layer l* = {dlsp.layer} of {len(dlsp.layers)}, by {by}: AUC {dlsp.cv_auc[best]:.3f}; "
+        f"chosen in {dlsp.stability[best]:.0%} of bootstraps",
+        f"beside it: D_KL {dlsp.d_kl[best]:.3f}, LDR {dlsp.ldr[best]:.3f}, H {dlsp.entropy[best]:.3f}, "
+        f"S {dlsp.combined[best]:.3f}, silhouette {dlsp.silhouette[best]:.3f}; "
+        f"{'S' if dlsp.layer_by == 'auc' else 'AUC'} is highest at layer {top}",
     ]
+    if (chance := dlsp.permuted) is not None:
+        lines.append(
+            f"a layer chosen under permuted labels reaches AUC {np.mean(chance.best):.3f} "
+            f"(95% up to {np.quantile(chance.best, 0.95):.3f}), these labels {chance.auc[best]:.3f}, by discriminants"
+        )
+    return lines
 
 
 def _fit_normal(

@@ -35,8 +35,8 @@ from hiprobe.probing import (
     SaliencySettings,
     SegmentIndex,
     check_same,
+    fit_chosen,
     fit_kinds,
-    fit_scorer,
     index_segments,
     kept_rows,
     probe_layers,
@@ -98,7 +98,7 @@ def fit(
     keep: Probe | None = None,
     run: Run = DEFAULT_RUN,
 ) -> FitResult:
-    """Fit a probe: DLSP picks the layer, logistic regression scores it, and the threshold is calibrated.
+    """Fit a probe: choose the layer, fit logistic regression there, and calibrate the threshold.
 
     With ``keep``, after relabelling, the layer and its DLSP curves stay those of an earlier probe: only the scorer
     and the threshold are fitted anew, which takes seconds, and only that layer is read. Segments that an event covers
@@ -115,7 +115,7 @@ def fit(
         2 s segments every 1 s with 8 frames, a general question, the backbone's own pooling, every layer; or what
         ``keep`` was fitted with.
     localize, saliency : optional
-        Settings kept in the probe, and of DLSP.
+        Settings kept in the probe; by what the layer is chosen (``layer_by``), and the estimators of DLSP.
     keep : Probe, optional
         A probe of this backbone whose layer is kept.
     run : Run
@@ -184,8 +184,12 @@ def fit_features(
     else:
         dlsp = kept
     layer = dlsp.layer if keep is None else keep.reading.layer
-    at_layer = np.concatenate([item.at(layer) for item in features])
-    scorer = fit_scorer(at_layer[known], labels[known], groups[known], seed=seed)
+
+    def at(number: int) -> np.ndarray:
+        return np.concatenate([item.at(number) for item in features])
+
+    at_layer, by_fold = at(layer), () if keep else dlsp.fold_layers
+    scorer = fit_chosen(lambda number: at(number)[known], layer, by_fold, labels[known], groups[known], seed)
     out_of_fold = np.empty(len(labels))
     out_of_fold[known] = scorer.out_of_fold
     if not known.all():

@@ -9,6 +9,7 @@
 Layers are decoder blocks, counted from 1: the embedding is not one.
 """
 
+from hiprobe.probing.choice import fit_chosen
 from hiprobe.probing.dlsp import DlspResult, probe_layers
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import SaliencySettings
@@ -26,6 +27,7 @@ from hiprobe.probing.oneclass import (
     token_scorer,
     view_values,
 )
+from hiprobe.probing.permuted import Permuted
 from hiprobe.probing.probe import Card, Probe, check_backbone, check_same
 from hiprobe.probing.saliency import Saliency, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores, scores_without_group
@@ -50,6 +52,7 @@ __all__ = [
     "OneClassMethod",
     "OneClassProbe",
     "OneClassStats",
+    "Permuted",
     "Probe",
     "Saliency",
     "SaliencySettings",
@@ -59,6 +62,7 @@ __all__ = [
     "bootstrap_stability",
     "check_backbone",
     "check_same",
+    "fit_chosen",
     "fit_kinds",
     "fit_models",
     "fit_scorer",

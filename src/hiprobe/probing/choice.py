@@ -15,22 +15,10 @@ from hiprobe.probing.checks import check_labels
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.scorer import FittedScorer, fit_scorer
 
-NEIGHBOURS = 1
-"""Layers to either side that the AUC of a layer is averaged with before the highest is taken."""
-
 
 def highest(auc: FloatArray) -> IntArray:
-    """Return the index (...,) of the layer to take by AUCs (..., layers): the top of the smoothed curve.
-
-    Neighbouring layers hold nearly the same, so a layer that stands out alone does so by luck.
-    """
-    total, count = np.zeros_like(auc), np.zeros(auc.shape[-1])
-    for shift in range(-NEIGHBOURS, NEIGHBOURS + 1):
-        to = slice(max(0, -shift), auc.shape[-1] - max(0, shift))
-        of = slice(max(0, shift), auc.shape[-1] - max(0, -shift))
-        total[..., to] += auc[..., of]
-        count[to] += 1
-    return np.argmax(np.round(total / count, 5), axis=-1)  # the optimiser's last digits must not decide a tie
+    """Return the index (...,) of the layer with the highest of AUCs (..., layers), the first of equals."""
+    return np.argmax(np.round(auc, 5), axis=-1)  # the optimiser's last digits must not decide a tie
 
 
 def fit_chosen(

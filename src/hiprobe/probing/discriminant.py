@@ -83,4 +83,4 @@ def held_out_projections(
 
 def _spanned(states: NDArray[np.floating]) -> FloatArray:
     """Return states (n, D), fewer than their features, in coordinates (n, n) that keep their products."""
-    return np.linalg.qr(np.asarray(states, np.float64).T, mode="r").T
+    return np.asarray(np.linalg.qr(np.asarray(states, np.float64).T, mode="r")).T

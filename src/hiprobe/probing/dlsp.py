@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.metrics import roc_auc_score
 
 from hiprobe.arrays import FloatArray, IntArray
 from hiprobe.probing.checks import check_groups, check_labels, check_layers, check_states
@@ -127,7 +128,7 @@ def probe_layers(
     )
     curves, scores, silhouette, labelled = zip(*found, strict=True)
     curves = [draws.estimated(of_layer, by.metrics) for of_layer, by in zip(curves, labelled, strict=True)]
-    noise = _noise(curves, labelled)
+    noise = _noise(curves, labelled, settings)
     varies = np.stack([of_layer.varies for of_layer in curves])
     salient = combined_saliency(
         numbers, np.stack([of_layer.whole for of_layer in curves], axis=1), varies, settings, noise
@@ -150,13 +151,13 @@ def probe_layers(
         entropy=salient.entropy,
         combined=salient.combined,
         silhouette=np.array(silhouette),
-        cv_auc=whole,
+        cv_auc=np.array([roc_auc_score(segments.abnormal, of_layer) for of_layer in scores]),
         stability=_shares(by_draw, len(numbers)),
         layer=numbers[best],
         notes=tuple(notes),
         layer_by=settings.layer_by,
         estimator=settings.estimator,
-        fold_layers=tuple(numbers[index] for index in by_fold),
+        fold_layers=tuple(numbers[index] for index in by_fold.tolist()),
         permuted=_permuted(labelled, salient.entropy, chooser) if labellings.draws else None,
     )
 
@@ -182,21 +183,21 @@ class _Chooser:
         return np.where(defined | alone, best, otherwise)
 
 
-def _noise(curves: Sequence[LayerCurves], labelled: Sequence[LabelledCurves]) -> tuple[bool, bool, bool]:
-    """Return whether the differences of D_KL, LDR and H between layers are noise.
+def _noise(
+    curves: Sequence[LayerCurves], labelled: Sequence[LabelledCurves], settings: SaliencySettings
+) -> tuple[bool, bool, bool]:
+    """Return whether the differences of D_KL, LDR and H between layers are noise: as large under labels by chance.
 
-    D_KL and LDR: labels by chance make the curve as uneven in one case of twenty. H reads no labels: its curve is no
-    more uneven than the same layer is in resamples of the groups.
+    That is, labels by chance make the curve as uneven in one case of twenty. H reads no labels, so it always is as
+    uneven as under others. It is kept where nothing but H is weighted.
     """
     whole = np.stack([of_layer.whole for of_layer in curves], axis=1)
     permuted = np.stack([of_layer.permuted for of_layer in labelled], axis=-1)
     if not permuted.shape[1] or len(curves) == 1:
         return False, False, False
     uneven = np.quantile(np.ptp(permuted[:2], axis=-1), 0.95, axis=-1)
-    drawn = np.stack([of_layer.drawn[2] for of_layer in curves], axis=1)
-    low, high = np.quantile(drawn - drawn.mean(axis=1, keepdims=True), [0.025, 0.975], axis=0)
-    spread = np.ptp(whole, axis=-1)
-    return bool(spread[0] <= uneven[0]), bool(spread[1] <= uneven[1]), bool(spread[2] <= np.median(high - low))
+    spread = np.ptp(whole[:2], axis=-1)
+    return bool(spread[0] <= uneven[0]), bool(spread[1] <= uneven[1]), any(settings.weights[:2])
 
 
 def _permuted(labelled: Sequence[LabelledCurves], entropy: FloatArray, chooser: _Chooser) -> Permuted:

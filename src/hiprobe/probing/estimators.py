@@ -43,7 +43,7 @@ def per_feature(states: NDArray[np.floating], labellings: BoolArray, settings: S
         counts = histograms(members)
         classes.append(ClassStatistics(members.sum(axis=0), mean, np.maximum(square - mean**2, 0), counts))
     varies = np.asarray(varies)
-    found = feature_metrics(*classes, varies, settings)
+    found = feature_metrics(classes[0], classes[1], varies, settings)
     return np.stack([mean_over(found.d_kl, varies), mean_over(found.ldr, varies)])
 
 
@@ -66,7 +66,7 @@ def of_projections(
         counts = np.stack([np.bincount(column, weight, settings.bins) for column, weight in columns])
         classes.append(ClassStatistics(number, mean[:, None], var[:, None], counts[:, None]))
     varies = np.asarray(varies)[:, None]
-    found = feature_metrics(*classes, varies, settings)
+    found = feature_metrics(classes[0], classes[1], varies, settings)
     return np.stack([mean_over(found.d_kl, varies), mean_over(found.ldr, varies)])
 
 

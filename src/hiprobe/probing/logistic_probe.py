@@ -20,7 +20,9 @@ from hiprobe.features import Extraction
 from hiprobe.localize import LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer, adapt_scorer
 from hiprobe.probing.dlsp import DlspResult
+from hiprobe.probing.formulas import Estimator, LayerBy
 from hiprobe.probing.kinds import UNNAMED, EventKind, KindScorer, KindsHeader
+from hiprobe.probing.permuted import Permuted
 from hiprobe.probing.probe import Card
 from hiprobe.probing.probe_file import Context, damaged, parse_header, read_probe_file, write_probe_file
 from hiprobe.probing.scorer import Scorer
@@ -32,6 +34,7 @@ SCHEMA = "hiprobe.probe/1"
 _VECTORS = ("weights", "mean", "scale")  # the first says how long they are
 _INDEX = ("basis", "points")
 _CURVES = ("d_kl", "ldr", "entropy", "combined", "silhouette", "cv_auc", "stability")
+_PERMUTED = ("auc", "mean", "low", "high", "chosen", "best")
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,9 @@ class LogisticProbe:
             dlsp_layers=self.dlsp.layers,
             dlsp_layer=self.dlsp.layer,
             dlsp_notes=self.dlsp.notes,
+            dlsp_layer_by=self.dlsp.layer_by,
+            dlsp_estimator=self.dlsp.estimator,
+            dlsp_fold_layers=self.dlsp.fold_layers,
             localize=self.localize,
             calibrated_threshold=self.calibrated_threshold,
             calibration=self.calibration,
@@ -234,6 +240,8 @@ class LogisticProbe:
         )
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
+        if self.dlsp.permuted:
+            tensors |= {f"permuted.{name}": getattr(self.dlsp.permuted, name) for name in _PERMUTED}
         # safetensors writes the memory of an array as it lies, even if that is a strided view.
         tensors = {name: np.ascontiguousarray(array, np.float64) for name, array in tensors.items()}
         if self.index:
@@ -266,7 +274,16 @@ class LogisticProbe:
             return cls(
                 reading=reading,
                 scorer=Scorer(**vectors, bias=header.bias, C=header.C),
-                dlsp=DlspResult(layers=header.dlsp_layers, **curves, layer=header.dlsp_layer, notes=header.dlsp_notes),
+                dlsp=DlspResult(
+                    layers=header.dlsp_layers,
+                    **curves,
+                    layer=header.dlsp_layer,
+                    notes=header.dlsp_notes,
+                    layer_by=header.dlsp_layer_by,
+                    estimator=header.dlsp_estimator,
+                    fold_layers=header.dlsp_fold_layers,
+                    permuted=_permuted(tensors, len(header.dlsp_layers)),
+                ),
                 localize=header.localize,
                 calibrated_threshold=header.calibrated_threshold,
                 calibration=header.calibration,
@@ -300,6 +317,9 @@ class _Header:
     # Optional, so that files without it are read, and releases that do not know it read files with it: still schema 1.
     segments: tuple[CalibrationSegment, ...] = ()
     kinds: KindsHeader | None = None
+    dlsp_layer_by: LayerBy = "dlsp"
+    dlsp_estimator: Estimator = "per-feature"
+    dlsp_fold_layers: tuple[int, ...] = ()
 
 
 def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) -> None:
@@ -310,6 +330,19 @@ def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) 
     # Curves may be NaN where a metric is undefined; the scorer checks its own vectors.
     if np.isinf(array).any():
         raise damaged(path, f"tensor {name} holds infinity")
+
+
+def _permuted(tensors: dict[str, np.ndarray], layers: int) -> Permuted | None:
+    """Return the layers under labels by chance, if the file has them. Raises UsageError if they are damaged."""
+    found = {name: tensors[f"permuted.{name}"] for name in _PERMUTED if f"permuted.{name}" in tensors}
+    if not found:
+        return None
+    if len(found) < len(_PERMUTED) or any(array.dtype != np.float64 for array in found.values()):
+        raise UsageError("the curves under permuted labels are incomplete, or no float64")
+    shapes = dict.fromkeys(("mean", "low", "high"), (3, layers)) | {"auc": (layers,), "chosen": (layers,)}
+    if any(found[name].shape != shape for name, shape in shapes.items()) or found["best"].ndim != 1:
+        raise UsageError(f"the curves under permuted labels are not of {layers} layers")
+    return Permuted(**found)
 
 
 def _index(segments: tuple[CalibrationSegment, ...], tensors: dict[str, np.ndarray], width: int) -> SegmentIndex | None:

@@ -71,11 +71,8 @@ def permuted_labels(abnormal: BoolArray, groups: IntArray, held_out: IntArray, d
         laid = np.concatenate([members[index] for index in random.permutation(len(members))])
         labels = np.empty_like(abnormal)
         labels[order] = np.roll(laid, random.integers(len(laid)))
-        counts = [
-            np.count_nonzero(of_class & (held_out != fold))
-            for fold in np.unique(held_out)
-            for of_class in (labels, ~labels)
-        ]
+        fitted = [held_out != fold for fold in np.unique(held_out)]
+        counts = [np.count_nonzero(of_class & rows) for rows in fitted for of_class in (labels, ~labels)]
         if min(counts) >= 2:
             found.append(labels)
     return np.stack(found, axis=1) if found else np.empty((len(abnormal), 0), dtype=bool)

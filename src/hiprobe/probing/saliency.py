@@ -25,6 +25,7 @@ from hiprobe.probing.labellings import Labellings
 from hiprobe.probing.segments import Layer, Segments
 
 _METRICS = ("D_KL", "LDR", "H")
+_BY_CHANCE = "differs between layers no more than under labels by chance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +163,7 @@ def _undefined(tells: BoolArray, layers: int, settings: SaliencySettings, noise:
     if layers == 1:
         return ["There is one layer only: S compares layers and is undefined."]
     notes = [
-        f"{name} {'differs between layers by no more than chance' if idle else 'is equal in all layers'} and adds "
-        "nothing to S."
+        f"{name} {_BY_CHANCE if idle else 'is equal in all layers'} and adds nothing to S."
         for name, told, weight, idle in zip(_METRICS, tells, settings.weights, noise, strict=True)
         if not told and weight > 0
     ]

@@ -96,10 +96,10 @@ class Draws:
     def __init__(self, segments: Segments, n_draws: int = 50, seed: int = 0, kept: BoolArray | None = None) -> None:
         self._cells = Cells(segments)
         draws = _draw(segments.groups, segments.abnormal, n_draws, np.random.default_rng(seed))
-        kept = np.ones((0, draws.shape[1]), dtype=bool) if kept is None else kept
+        left = np.ones((0, draws.shape[1])) if kept is None else kept.astype(np.float64)
         # The first weighting is the whole set.
-        self._of_group = np.concatenate([np.ones((1, draws.shape[1])), kept, draws])
-        self._folds = len(kept)
+        self._of_group = np.concatenate([np.ones((1, draws.shape[1])), left, draws])
+        self._folds = len(left)
 
     @property
     def groups(self) -> FloatArray:
