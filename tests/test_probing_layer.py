@@ -55,7 +55,7 @@ def test_a_weighted_auc_is_that_of_repeated_scores(scores: list[int], seed: int)
     values, labels = np.array(scores, float), np.arange(len(scores)) % 2 == 0
     weights = rng.integers(0, 3, (3, len(scores))).astype(float)
     for auc, weight in zip(weighted_auc(values, labels, weights), weights, strict=True):
-        rows = np.repeat(np.arange(len(scores)), weight)
+        rows = np.repeat(np.arange(len(scores)), weight.astype(int))
         if len(set(labels[rows])) < 2:
             assert np.isnan(auc)
         else:

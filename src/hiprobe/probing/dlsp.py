@@ -157,7 +157,7 @@ def probe_layers(
         notes=tuple(notes),
         layer_by=settings.layer_by,
         estimator=settings.estimator,
-        fold_layers=tuple(numbers[index] for index in by_fold.tolist()),
+        fold_layers=tuple(numbers[int(index)] for index in by_fold),
         permuted=_permuted(labelled, salient.entropy, chooser) if labellings.draws else None,
     )
 
