@@ -34,7 +34,6 @@ SCHEMA = "hiprobe.probe/1"
 _VECTORS = ("weights", "mean", "scale")  # the first says how long they are
 _INDEX = ("basis", "points")
 _CURVES = ("d_kl", "ldr", "entropy", "combined", "silhouette", "cv_auc", "stability")
-_PERMUTED = ("auc", "mean", "low", "high", "chosen", "best")
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ class LogisticProbe:
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
         if self.dlsp.permuted:
-            tensors |= {f"permuted.{name}": getattr(self.dlsp.permuted, name) for name in _PERMUTED}
+            tensors |= self.dlsp.permuted.tensors()
         # safetensors writes the memory of an array as it lies, even if that is a strided view.
         tensors = {name: np.ascontiguousarray(array, np.float64) for name, array in tensors.items()}
         if self.index:
@@ -282,7 +281,7 @@ class LogisticProbe:
                     layer_by=header.dlsp_layer_by,
                     estimator=header.dlsp_estimator,
                     fold_layers=header.dlsp_fold_layers,
-                    permuted=_permuted(tensors, len(header.dlsp_layers)),
+                    permuted=Permuted.of_tensors(tensors, len(header.dlsp_layers)),
                 ),
                 localize=header.localize,
                 calibrated_threshold=header.calibrated_threshold,
@@ -330,19 +329,6 @@ def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) 
     # Curves may be NaN where a metric is undefined; the scorer checks its own vectors.
     if np.isinf(array).any():
         raise damaged(path, f"tensor {name} holds infinity")
-
-
-def _permuted(tensors: dict[str, np.ndarray], layers: int) -> Permuted | None:
-    """Return the layers under labels by chance, if the file has them. Raises UsageError if they are damaged."""
-    found = {name: tensors[f"permuted.{name}"] for name in _PERMUTED if f"permuted.{name}" in tensors}
-    if not found:
-        return None
-    if len(found) < len(_PERMUTED) or any(array.dtype != np.float64 for array in found.values()):
-        raise UsageError("the curves under permuted labels are incomplete, or no float64")
-    shapes = dict.fromkeys(("mean", "low", "high"), (3, layers)) | {"auc": (layers,), "chosen": (layers,)}
-    if any(found[name].shape != shape for name, shape in shapes.items()) or found["best"].ndim != 1:
-        raise UsageError(f"the curves under permuted labels are not of {layers} layers")
-    return Permuted(**found)
 
 
 def _index(segments: tuple[CalibrationSegment, ...], tensors: dict[str, np.ndarray], width: int) -> SegmentIndex | None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.arrays import BoolArray, FloatArray, IntArray
+from hiprobe.errors import UsageError
+
+_TENSORS = ("auc", "mean", "low", "high", "chosen", "best")
 
 _TRIES = 50
 """Labellings that are drawn for each that is wanted, until a fold lacks a class no more."""
@@ -44,6 +49,23 @@ class Permuted:
         low, high = np.nanquantile(curves, [0.025, 0.975], axis=1)
         share = np.bincount(chosen, minlength=layers) / len(chosen)
         return cls(auc, np.nanmean(curves, axis=1), low, high, share, curves[2, draws, chosen])
+
+    def tensors(self) -> dict[str, FloatArray]:
+        """Return the arrays by their names in a probe file."""
+        return {f"permuted.{name}": getattr(self, name) for name in _TENSORS}
+
+    @classmethod
+    def of_tensors(cls, tensors: dict[str, NDArray[Any]], layers: int) -> Permuted | None:
+        """Return what a probe file holds of it, if anything. Raises UsageError if that is damaged."""
+        found = {name: tensors[f"permuted.{name}"] for name in _TENSORS if f"permuted.{name}" in tensors}
+        if not found:
+            return None
+        if len(found) < len(_TENSORS) or any(array.dtype != np.float64 for array in found.values()):
+            raise UsageError("the curves under permuted labels are incomplete, or no float64")
+        shapes = dict.fromkeys(("mean", "low", "high"), (3, layers)) | {"auc": (layers,), "chosen": (layers,)}
+        if any(found[name].shape != shape for name, shape in shapes.items()) or found["best"].ndim != 1:
+            raise UsageError(f"the curves under permuted labels are not of {layers} layers")
+        return cls(**found)
 
 
 def permuted_labels(abnormal: BoolArray, groups: IntArray, held_out: IntArray, draws: int, seed: int = 0) -> BoolArray:
