@@ -145,7 +145,10 @@ def test_eval_takes_a_probe_or_scores_and_only_options_that_count(folder: Path, 
         ((), "give --probe PROBE or --scores PATH, one of the two"),
         (("-p", probe, *given), "one of the two"),
         (("-p", probe, "--scores-every", 16), "--scores-every is for --scores"),
-        (("-p", probe, "--threshold", 0.5), "threshold is '0.5'; choose one of calibrated, adaptive"),
+        (("-p", probe, "--threshold", "high"), "threshold is 'high'; choose one of calibrated, adaptive"),
+        (("-p", probe, "--threshold", 0.5, "--false-alarms", 3), "give one of the two"),
+        (("-p", probe, "--false-alarms", 0), "over 0"),
+        ((*given, "--false-alarms", 3), "--false-alarms is for --probe"),
         (("-p", probe, "--iou", 2), "iou is 2.0"),
         ((*given, "--threshold", "calibrated"), "'calibrated' is of a probe"),
         ((*given, "--kappa", 1), "--kappa is for finding events in scores: give --threshold too"),
@@ -474,12 +477,12 @@ def test_fit_on_normal_videos_alone(run, tmp_path: Path, monkeypatch: pytest.Mon
     labels, path = write_normal(tmp_path), tmp_path / "yard.probe"
     code, said, error = run("fit", "--normal-only", labels, "--out", path, "--false-alarms", "90")
     assert code == 0, error
-    assert "layer 3 of the vision" in said and "90 an hour were allowed" in said
+    assert "layer 3 of the vision" in said and "90 an hour was asked" in said
     yard_video(tmp_path / "night.mp4", 20, (8, 12), seed=77)
     code, _, said = run("detect", tmp_path / "night.mp4", "--probe", path, "--out", tmp_path / "out", "--no-explain")
     assert code == 0, said
     assert json.loads((tmp_path / "out" / "night.json").read_text())["events"]
-    for words in (["--method", "gaussian"], ["--false-alarms", "1"], ["--normal-only", "--pooling", "last"]):
+    for words in (["--method", "gaussian"], ["--normal-only", "--pooling", "last"]):
         code, _, said = run("fit", labels, *words)
         assert code == 2 and "--normal-only" in said
     code, _, said = run("fit", labels, "--keep-layer", path)

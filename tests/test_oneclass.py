@@ -18,7 +18,6 @@ from hiprobe.backbones import Batch
 from hiprobe.datasets import load_manifest
 from hiprobe.errors import CalibrationError, ProbeError, UsageError
 from hiprobe.features import FeatureStore, Run, extract
-from hiprobe.localize import LocalizeSettings, NormalScores, false_alarm_threshold, find_events, smooth
 from hiprobe.pipeline import FitNormalResult, detect, evaluate_manifest, fit, fit_normal, refit
 from hiprobe.pipeline.pasting import paste
 from hiprobe.pipeline.tokens import sample_tokens, sampled_views
@@ -103,43 +102,6 @@ def test_scores_are_standardised_on_held_out_values() -> None:
         scorer.scores(tokens(24).reshape(1, 4, 6, 5)[..., :4])
     with pytest.raises(CalibrationError, match="is the same"):
         token_scorer("gaussian", models, held_out | {"motion": np.ones(20)})
-
-
-def calm(hours: float, seed: int) -> NormalScores:
-    """Normal scores of so many hours, a segment a second, smoothed."""
-    count = round(hours * 3600)
-    centres = np.arange(1, count + 1, dtype=np.float64)
-    return NormalScores(smooth(np.random.default_rng(seed).normal(size=count), centres, 1.0), centres, count + 1.0)
-
-
-def events_of(video: NormalScores, threshold: float, settings: LocalizeSettings) -> int:
-    return len(
-        find_events(video.smoothed, video.centres, video.duration, threshold, settings.min_duration, settings.merge_gap)
-    )
-
-
-@pytest.mark.parametrize("per_hour", [5.0, 20.0])
-def test_the_wanted_false_alarm_rate_is_met_on_new_data(per_hour: float) -> None:
-    settings = LocalizeSettings()
-    found = false_alarm_threshold([calm(1.0, seed) for seed in range(4)], settings, per_hour)
-    assert found.is_certain and found.events <= 4 * per_hour * 1.001
-    assert found.events == sum(events_of(calm(1.0, seed), found.threshold, settings) for seed in range(4))
-    new = sum(events_of(calm(1.0, seed), found.threshold, settings) for seed in range(100, 112)) / 12
-    assert new == pytest.approx(per_hour, rel=0.35)
-
-
-def test_too_little_normal_video_gives_the_lowest_threshold_without_an_event() -> None:
-    videos = [calm(0.05, 1), calm(0.05, 2)]
-    found = false_alarm_threshold(videos, LocalizeSettings(), 1.0)
-    assert not found.is_certain and found.events == 0 and found.hours == pytest.approx(0.1, rel=0.01)
-    assert sum(events_of(video, found.threshold, LocalizeSettings()) for video in videos) == 0
-    scores = np.sort(np.concatenate([video.smoothed for video in videos]))
-    below = scores[np.searchsorted(scores, found.threshold) - 1]
-    assert sum(events_of(video, below, LocalizeSettings()) for video in videos) > 0
-    with pytest.raises(UsageError, match="-1"):
-        false_alarm_threshold(videos, LocalizeSettings(), -1)
-    with pytest.raises(CalibrationError, match="No normal video"):
-        false_alarm_threshold([], LocalizeSettings(), 1)
 
 
 def test_a_pasted_piece_is_the_same_every_time_and_leaves_the_frames_alone() -> None:

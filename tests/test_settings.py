@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import hiprobe.backbones
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.pipeline import fit
+from hiprobe.probing import LogisticProbe
 from tests.fakes import FakeBackbone, FakePlacedBackbone, bright_video, write_calibration
 
 
@@ -75,6 +77,32 @@ def test_the_command_line_wins_and_only_what_came_from_the_file_is_told(run, yar
     assert result()["sigma"] == 2.0
 
 
+def test_the_dial_is_set_by_a_score_or_a_rate_and_the_command_line_wins(run, yard: Path) -> None:
+    words = ("detect", yard / "unseen.mp4", "-p", yard / "yard.probe", "-o", "out", "--no-explain")
+
+    def dial() -> tuple[object, object, float]:
+        body = json.loads(Path("out/unseen.json").read_text())
+        made = body["provenance"]["localize"]
+        return made["threshold"], made.get("false_alarms"), body["threshold"]
+
+    alarms = LogisticProbe.load(yard / "yard.probe").alarms
+    assert alarms is not None
+    for number in ("0.25", "'0.25'"):
+        write(f"[detect]\nthreshold = {number}\n")
+        assert run(*words)[0] == 0 and dial() == (0.25, None, 0.25)
+    code, out, _ = run(*words, "--false-alarms", 30)
+    assert (code, dial()) == (0, ("calibrated", 30.0, alarms.threshold_for(30)))
+    assert "from hiprobe.toml" not in out
+    write("[detect]\nfalse-alarms = 7\n")
+    assert run(*words)[0] == 0 and dial() == ("calibrated", 7.0, alarms.threshold_for(7))
+    assert run(*words, "--threshold", "0.4")[0] == 0 and dial() == (0.4, None, 0.4)
+    code, _, err = run(*words, "--threshold", "0.4", "--false-alarms", 3)
+    assert code == 2 and "give one of the two" in err
+    replace(LogisticProbe.load(yard / "yard.probe"), alarms=None).save(yard / "old.probe")
+    code, _, err = run("detect", yard / "unseen.mp4", "-p", yard / "old.probe", "-o", "out", "--false-alarms", 3)
+    assert code == 2 and "hiprobe calibrate" in err and len(err.splitlines()) == 1
+
+
 def test_without_a_file_nothing_is_said(run, yard: Path) -> None:
     code, out, _ = run("detect", yard / "unseen.mp4", "-p", yard / "yard.probe", "-o", "out")
     assert code == 0 and "hiprobe.toml" not in out
@@ -115,7 +143,10 @@ def test_lists_and_json(run, yard: Path) -> None:
         ("sigma = 1", "[sigma] is no table that is known"),
         ("detect = 1", "detect is 1; give a table, [detect]"),
         ("[models.chek]\ndtype = 'auto'", "[models.chek] is no table that is known; there are [models.check]"),
-        ("[detect]\nsigna = 1", "[detect] signa: there is no such setting; there are probe, threshold, sigma"),
+        (
+            "[detect]\nsigna = 1",
+            "[detect] signa: there is no such setting; there are probe, same_camera, threshold",
+        ),
         ("[detect]\nvideos = 'a.mp4'", "[detect] videos: there is no such setting"),
         ("[report]\nmodel = 'x'", "[report] model: there is no such setting"),
         ("[model]\nsigma = 1", "[model] sigma: there is no such setting; there are model, dtype, device"),

@@ -28,7 +28,7 @@ class MeasuredEvents(Events):
         typer.Option(
             metavar="calibrated|adaptive|NUMBER",
             autocompletion=options.choices("calibrated", "adaptive"),
-            help="With a probe: calibrated or adaptive, as for detect. With --scores: adaptive or a number.",
+            help="With a probe: as for detect. With --scores: adaptive or a number.",
             show_default="the probe's; with --scores the events of detect's results, and none of other scores",
             rich_help_panel=options.LOOK,
         ),
@@ -38,6 +38,8 @@ class MeasuredEvents(Events):
         """Return how scores are read and events found. Raises UsageError if an option is wrong or has no effect."""
         from hiprobe.evaluation import ScoresSettings
 
+        if self.false_alarms is not None:
+            raise UsageError("--false-alarms is for --probe: given scores have no known rate; leave it out.")
         sigma, level, finding = self.sigma, self.threshold, given(self)
         for name in ("sigma", "threshold"):
             finding.pop(name, None)

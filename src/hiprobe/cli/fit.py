@@ -35,15 +35,6 @@ METHODS = ("gaussian", "memory-bank")
 class NormalOptions:
     """How a probe is fitted to normal videos alone; what is not given is as the library has it."""
 
-    false_alarms: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PER_HOUR",
-            help="With --normal-only: events an hour of normal video that are wanted at most.",
-            show_default="1.0",
-            rich_help_panel=options.LOOK,
-        ),
-    ] = None
     method: Annotated[
         str | None,
         typer.Option(
@@ -143,7 +134,7 @@ def fit(
     from hiprobe.datasets import load_manifest
 
     if given(normal) and not normal_only:
-        raise UsageError("--false-alarms and --method go with --normal-only; add it, or leave them out.")
+        raise UsageError("--method goes with --normal-only; add it, or leave it out.")
     if normal_only and (reading.pooling, reading.view, keep_layer) != (None, None, None):
         raise UsageError(
             "--normal-only reads single tokens at a layer that it chooses; leave --pooling, --view, --keep-layer out."
@@ -219,6 +210,7 @@ def _fit_labelled(
             else _why_this_layer(dlsp)
         ),
         f"cross-validated AUC of the scorer on segments: {calibration.cv_auc:.3f} (C = {calibration.C:g})",
+        *_alarms(result.probe),
     ]
     return _Fitted(result.probe, lines, (*calibration.notes, *dlsp.notes))
 
@@ -271,7 +263,12 @@ def _fit_normal(
         f"{stats.n_groups} groups",
         f"layer {probe.layer} of the {probe.reading.site}"
         + "".join(f"; AUC of pseudo-anomalies at layer {layer}: {auc:.3f}" for layer, auc in told),
-        f"threshold {probe.calibrated_threshold:.3f}: {stats.events} events on these videos, held out; "
-        f"{stats.false_alarms_per_hour:g} an hour were allowed",
+        *_alarms(probe),
     ]
     return _Fitted(probe, lines, stats.notes)
+
+
+def _alarms(probe: Probe) -> list[str]:
+    from hiprobe.pipeline.ordinary import sureness
+
+    return [sureness(probe.alarms, probe.calibrated_threshold)] if probe.alarms else []

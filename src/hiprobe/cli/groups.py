@@ -22,6 +22,7 @@ import typer
 
 from hiprobe.backbones.options import Dtype, LoadOptions, Quantization
 from hiprobe.cli import options
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.features import FeatureStore, ProgressReport, Run
@@ -77,10 +78,20 @@ class Events:
     threshold: Annotated[
         str | None,
         typer.Option(
-            metavar="calibrated|adaptive",
+            metavar="calibrated|adaptive|NUMBER",
             autocompletion=options.choices("calibrated", "adaptive"),
-            help="calibrated: fixed, from the calibration set. adaptive: mean + kappa * std of the video.",
+            help="calibrated: the probe's own. adaptive: mean + kappa * std of the video. Or a score: what is over it "
+            "is an event.",
             show_default="the probe's; calibrated in a new one",
+            rich_help_panel=options.LOOK,
+        ),
+    ] = None
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PER_HOUR",
+            help="In place of a threshold: events an hour of ordinary footage that are wanted at most.",
+            show_default="the probe's; in a new one what its footage can count, or 1 with --normal-only",
             rich_help_panel=options.LOOK,
         ),
     ] = None
@@ -122,7 +133,22 @@ class Events:
 
     def over(self, base: LocalizeSettings) -> LocalizeSettings:
         """Return ``base`` with those settings changed that were given. Raises UsageError if one is wrong."""
-        return replace(base, **given(self))
+        changed = given(self)
+        if self.threshold is not None and self.false_alarms is not None:
+            raise UsageError("--threshold and --false-alarms both say where the threshold is; give one of the two.")
+        if self.threshold is not None:
+            changed |= {"threshold": _threshold(self.threshold), "false_alarms": None}
+        if self.false_alarms is not None:
+            changed["threshold"] = "calibrated"
+        return replace(base, **changed)
+
+
+def _threshold(given: str) -> Any:
+    """Return a number as one; the settings check the rest."""
+    try:
+        return float(given)
+    except ValueError:
+        return given
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ REFUSED = {
 }
 """What a folder of somebody else's must not decide, by what could happen."""
 
+RIVALS = (("threshold", "false_alarms"), ("false_alarms", "threshold"))
+"""Options that say the same in two ways: one on the command line beats the other in the file."""
+
 _WANTED = {
     bool: "true or false",
     int: "a whole number",
@@ -48,12 +51,15 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Say what came from the file, and run."""
+        for beaten, given in RIVALS:
+            if (_source(ctx, beaten), _source(ctx, given)) == ("DEFAULT_MAP", "COMMANDLINE"):
+                ctx.params[beaten] = None
         silent = ctx.params.get("quiet") or ctx.params.get("as_json")
         if ctx.default_map and not silent:
             taken = [
                 f"{option.key} = {json.dumps(ctx.params[option.name], default=str)}"
                 for option in options_of(self).values()
-                if getattr(ctx.get_parameter_source(option.name), "name", None) == "DEFAULT_MAP"
+                if _source(ctx, option.name) == "DEFAULT_MAP" and ctx.params[option.name] is not None
             ]
             if taken:
                 Printer(quiet=False).line(f"from {FILE}: {', '.join(taken)}")
@@ -69,12 +75,16 @@ class Command(TyperCommand):
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a command: its key in the file, its parameter, and the type of its value, or of each of several."""
+    """An option of a command: its key in the file, its parameter, and the type of its value, or of each of several.
+
+    ``number`` is whether a text may also be a number.
+    """
 
     key: str
     name: str
     type: Any
     several: bool
+    number: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,7 @@ class Setting:
         values = self.value if option.several and isinstance(self.value, list) else [self.value]
         for value in values:
             fits = isinstance(value, _IN_TOML.get(option.type, option.type))
+            fits |= option.number and isinstance(value, int | float)
             if not fits or (isinstance(value, bool) and option.type is not bool):
                 more = ", or a list of such" if option.several else ""
                 raise UsageError(f"{self} is {json.dumps(value, default=str)}; give {_WANTED[option.type]}{more}.")
@@ -140,8 +151,14 @@ def options_of(command: Any) -> dict[str, Option]:
     for parameter in command.params:
         if parameter.param_type_name == "option":
             key = max(parameter.opts, key=len).lstrip("-").replace("-", "_")
-            found[key] = Option(key, parameter.name, *type_of(hints[parameter.name]))
+            number = "NUMBER" in (parameter.metavar or "")
+            found[key] = Option(key, parameter.name, *type_of(hints[parameter.name]), number)
     return found
+
+
+def _source(ctx: Any, name: str) -> str | None:
+    """Return where the value of a parameter came from."""
+    return getattr(ctx.get_parameter_source(name), "name", None)
 
 
 def type_of(hint: Any) -> tuple[Any, bool]:

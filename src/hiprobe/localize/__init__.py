@@ -9,24 +9,26 @@
 A score is abnormal where it is strictly over the threshold; this holds for thresholds and events alike.
 """
 
+from hiprobe.localize.alarms import AlarmRates, rate_text
 from hiprobe.localize.events import Event, find_events, frame_scores
-from hiprobe.localize.false_alarms import FalseAlarmThreshold, NormalScores, false_alarm_threshold
+from hiprobe.localize.peaks import OrdinaryScores, event_peaks
 from hiprobe.localize.settings import LocalizeSettings, ThresholdChoice
 from hiprobe.localize.smoothing import smooth
 from hiprobe.localize.thresholds import adaptive_threshold, calibrated_threshold
 from hiprobe.localize.unjudged import Unjudged
 
 __all__ = [
+    "AlarmRates",
     "Event",
-    "FalseAlarmThreshold",
     "LocalizeSettings",
-    "NormalScores",
+    "OrdinaryScores",
     "ThresholdChoice",
     "Unjudged",
     "adaptive_threshold",
     "calibrated_threshold",
-    "false_alarm_threshold",
+    "event_peaks",
     "find_events",
     "frame_scores",
+    "rate_text",
     "smooth",
 ]

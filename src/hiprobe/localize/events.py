@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from hiprobe.arrays import FloatArray
 from hiprobe.errors import UsageError
 from hiprobe.localize.curves import finite_vector, merge_intervals, outside, score_curve
-from hiprobe.localize.settings import check_seconds
+from hiprobe.localize.settings import LocalizeSettings, check_seconds
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,18 @@ def find_events(
     # An excursion too thin for floating-point time has no length: nothing to show or average.
     kept = [(start, end) for start, end in merged if end > start and end - start >= shortest]
     return tuple(_event(values, times, start, end) for start, end in kept)
+
+
+def count_events(
+    smoothed: FloatArray, centres: FloatArray, duration: float, threshold: float, settings: LocalizeSettings
+) -> int:
+    """Return how many events :func:`find_events` would find, many times faster; the curve must be one."""
+    if smoothed.max() <= threshold:
+        return 0
+    spans = np.array(_intervals_over(smoothed, centres, duration, threshold))
+    apart = np.flatnonzero(spans[1:, 0] - spans[:-1, 1] > settings.merge_gap)
+    lengths = spans[[*apart, -1], 1] - spans[[0, *(apart + 1)], 0]
+    return int(np.count_nonzero((lengths > 0) & (lengths >= min(settings.min_duration, duration))))
 
 
 def frame_scores(smoothed: ArrayLike, centres: ArrayLike, frame_times: ArrayLike) -> FloatArray:

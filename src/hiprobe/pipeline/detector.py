@@ -13,10 +13,10 @@ from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, evidence, explain_events, place_of, read_anomaly_map
 from hiprobe.features import Failure, Features, Run, extract, extract_each, read_looks
-from hiprobe.localize import Event, LocalizeSettings, adaptive_threshold, find_events, smooth
+from hiprobe.localize import Event, LocalizeSettings, find_events, smooth
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches
-from hiprobe.probing import CalibrationSegment, EventKind, Probe, check_backbone
+from hiprobe.probing import CalibrationSegment, EventKind, Probe, check_alarms, check_backbone, threshold_of
 from hiprobe.sampling import Sampling
 from hiprobe.version import __version__
 from hiprobe.video import Segment, VideoLike, VideoRef
@@ -46,7 +46,7 @@ class Detector:
     Raises
     ------
     ProbeError
-        If the probe is of another backbone.
+        If the probe is of another backbone, or a rate of false alarms is asked for that it does not know.
 
     Examples
     --------
@@ -60,6 +60,7 @@ class Detector:
         check_backbone(probe, backbone.info)
         self.probe, self.backbone = probe, backbone
         self.localize = localize or probe.localize
+        check_alarms(probe, self.localize)
         self._run = run
 
     def detect(self, video: VideoLike, *, explain: bool = False, anomaly_map: bool = False) -> Detection:
@@ -223,10 +224,7 @@ def score(
     centres = features.centres[known]
     curve = smooth(raw[known], centres, settings.sigma)
     smoothed = np.interp(features.centres, centres, curve)
-    if settings.threshold == "adaptive":
-        threshold = adaptive_threshold(curve, settings.kappa)
-    else:
-        threshold = probe.calibrated_threshold
+    threshold = threshold_of(probe, settings, curve)
     events = find_events(
         curve,
         centres,

@@ -23,7 +23,8 @@ from hiprobe.datasets import (
 )
 from hiprobe.errors import CalibrationError, ProbeError
 from hiprobe.features import Features, Run, extract_all, raise_failures
-from hiprobe.localize import LocalizeSettings, calibrated_threshold, smooth
+from hiprobe.localize import AlarmRates, LocalizeSettings
+from hiprobe.pipeline.ordinary import ordinary_footage, too_short
 from hiprobe.probing import (
     CalibrationSegment,
     CalibrationStats,
@@ -45,6 +46,9 @@ from hiprobe.probing import (
 from hiprobe.version import __version__
 
 DEFAULT_RUN = Run()
+
+COUNTED, FEWEST, MOST = 5, 1.0, 60.0
+"""By default as many false alarms are asked for as calibration can count, and so many an hour at least and at most."""
 
 VIDEO_LEVEL_NOTE = (
     "Some abnormal videos have no start and end: all of their segments count as abnormal. Give intervals where you "
@@ -94,6 +98,7 @@ def fit(
     *,
     reading: Reading | None = None,
     localize: LocalizeSettings | None = None,
+    false_alarms: float | None = None,
     saliency: SaliencySettings | None = None,
     keep: Probe | None = None,
     run: Run = DEFAULT_RUN,
@@ -116,6 +121,10 @@ def fit(
         ``keep`` was fitted with.
     localize, saliency : optional
         Settings kept in the probe; by what the layer is chosen (``layer_by``), and the estimators of DLSP.
+    false_alarms : float, optional
+        Events an hour of ordinary footage that the threshold is to let through at most. It is set on smoothed scores
+        of normal video by scorers that did not see it; ``probe.alarms`` says how sure that is. By default as many as
+        the footage can count, 5 in all of it, but from 1 to 60 an hour.
     keep : Probe, optional
         A probe of this backbone whose layer is kept.
     run : Run
@@ -152,7 +161,7 @@ def fit(
     localize = localize or (keep.localize if keep else LocalizeSettings())
     features, failures = extract_all(manifest.refs, backbone, reading, run)
     raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
-    return fit_features(manifest, features, localize, saliency, keep, run.seed)
+    return fit_features(manifest, features, localize, saliency, keep, run.seed, false_alarms)
 
 
 def fit_features(
@@ -162,6 +171,7 @@ def fit_features(
     saliency: SaliencySettings | None = None,
     keep: Probe | None = None,
     seed: int = 0,
+    false_alarms: float | None = None,
 ) -> FitResult:
     """Fit a probe to features that are at hand already, one per video of the manifest, in its order.
 
@@ -194,7 +204,10 @@ def fit_features(
     out_of_fold[known] = scorer.out_of_fold
     if not known.all():
         out_of_fold[~known] = scores_without_group(at_layer, labels, groups, known, scorer.C, seed)
-    smoothed = _smoothed_out_of_fold(out_of_fold, features, localize.sigma)
+    ordinary = ordinary_footage(manifest.videos, features, out_of_fold, known & ~labels, localize.sigma)
+    alarms = AlarmRates.of(ordinary, localize, probabilities=True)
+    asked = false_alarms or localize.false_alarms or float(np.clip(COUNTED / alarms.hours, FEWEST, MOST))
+    alarms = alarms.asking(asked)
     video_level = any(video.video_level for video in manifest.videos)
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
     kinds |= {video.label for video in manifest.videos if video.video_level}
@@ -204,8 +217,8 @@ def fit_features(
         reading=replace(reading, layers=(layer,)),
         scorer=scorer.scorer,
         dlsp=dlsp,
-        localize=localize,
-        calibrated_threshold=calibrated_threshold(smoothed[known], labels[known]),
+        localize=replace(localize, false_alarms=None),
+        calibrated_threshold=alarms.threshold_for(asked),
         calibration=CalibrationStats(
             n_videos=len(manifest.videos),
             n_segments=n_segments,
@@ -216,12 +229,18 @@ def fit_features(
             C=scorer.C,
             video_level=video_level,
             source=str(manifest.source),
-            notes=(*([VIDEO_LEVEL_NOTE] if video_level else []), *([KEPT_NOTE] if keep else []), *told.notes),
+            notes=(
+                *([VIDEO_LEVEL_NOTE] if video_level else []),
+                *([KEPT_NOTE] if keep else []),
+                *told.notes,
+                *too_short(alarms),
+            ),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
         index=_segment_index(manifest, features, labels, known, standardised),
         kinds=told.scorer,
+        alarms=alarms,
     )
     return FitResult(probe, dlsp, scorer, n_segments, n_abnormal, len(known) - n_segments, keep is not None, told)
 
@@ -309,10 +328,3 @@ def _events(manifest: Manifest, features: Sequence[Features], labels: np.ndarray
     abnormal = [found[row] for row in np.flatnonzero(labels)]
     numbers = {event: number for number, event in enumerate(dict.fromkeys(event for _, event in abnormal))}
     return [kind for kind, _ in abnormal], np.array([numbers[event] for _, event in abnormal])
-
-
-def _smoothed_out_of_fold(scores: np.ndarray, features: Sequence[Features], sigma: float) -> np.ndarray:
-    """Smooth out-of-fold scores within each video, as detection will smooth, for the threshold to apply to."""
-    ends = np.cumsum([len(item.states) for item in features])
-    parts = np.split(scores, ends[:-1])
-    return np.concatenate([smooth(part, item.centres, sigma) for part, item in zip(parts, features, strict=True)])

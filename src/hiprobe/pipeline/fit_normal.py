@@ -16,7 +16,8 @@ from hiprobe.backbones import Backbone, Reading, States
 from hiprobe.datasets import Manifest, load_manifest
 from hiprobe.errors import CalibrationError
 from hiprobe.features import Extraction, Features, Run, extract_all, raise_failures
-from hiprobe.localize import LocalizeSettings, NormalScores, false_alarm_threshold, smooth
+from hiprobe.localize import AlarmRates, LocalizeSettings, OrdinaryScores, smooth
+from hiprobe.pipeline.ordinary import too_short
 from hiprobe.pipeline.pasting import paste
 from hiprobe.pipeline.tokens import sample_tokens, sampled_views, token_width
 from hiprobe.probing import OneClassMethod, OneClassProbe, OneClassStats, fit_models, token_scorer, view_values
@@ -58,7 +59,7 @@ def fit_normal(
     backbone: Backbone,
     *,
     method: OneClassMethod = "gaussian",
-    false_alarms: float = FALSE_ALARMS,
+    false_alarms: float | None = None,
     reading: Reading | None = None,
     localize: LocalizeSettings | None = None,
     run: Run = DEFAULT_RUN,
@@ -78,8 +79,8 @@ def fit_normal(
         One that gives the states of single tokens.
     method : {"gaussian", "memory-bank"}
         Of the models; see :mod:`hiprobe.probing.oneclass`.
-    false_alarms : float
-        Events an hour of normal video that are wanted at most.
+    false_alarms : float, optional
+        Events an hour of normal video that are wanted at most: 1 by default.
     reading : Reading, optional
         How the backbone is shown the video: by default ``backbone.info.token_reading()``, whose layers are compared.
     localize : LocalizeSettings, optional
@@ -139,30 +140,32 @@ def fit_normal(
     scores = scorer.combined(values[best])
     parts = np.split(scores, np.cumsum([len(item.states) for item in in_order])[:-1])
     scored = [
-        NormalScores(smooth(part, item.centres, localize.sigma), item.centres, item.video.duration)
+        OrdinaryScores(smooth(part, item.centres, localize.sigma), item.centres, item.video.duration)
         for part, item in zip(parts, in_order, strict=True)
     ]
-    found = false_alarm_threshold(scored, localize, false_alarms)
-    notes = () if found.is_certain else (_too_short(found.hours, false_alarms),)
+    asked = false_alarms or localize.false_alarms or FALSE_ALARMS
+    alarms = AlarmRates.of(scored, localize).asking(asked)
+    threshold = alarms.threshold_for(asked)
     probe = OneClassProbe(
         reading=replace(reading, layers=(layers[best],)),
         scorer=scorer,
-        localize=localize,
-        calibrated_threshold=found.threshold,
+        localize=replace(localize, false_alarms=None),
+        calibrated_threshold=threshold,
         calibration=OneClassStats(
             n_videos=len(manifest.videos),
             n_segments=len(scores),
             n_groups=len(manifest.groups),
-            hours=found.hours,
-            false_alarms_per_hour=false_alarms,
-            events=found.events,
+            hours=alarms.hours,
+            false_alarms_per_hour=asked,
+            events=sum(peak > threshold for peak in alarms.peaks),
             layers=layers if aucs else (),
             layer_auc=aucs,
             source=str(manifest.source),
-            notes=notes,
+            notes=too_short(alarms),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         hiprobe_version=__version__,
+        alarms=alarms,
     )
     return FitNormalResult(probe, scores)
 
@@ -217,10 +220,3 @@ def _check(manifest: Manifest) -> None:
             f"{manifest.source}: all videos are of one group; the threshold is set on videos that were held out, so "
             "add videos of another source or correct the group column."
         )
-
-
-def _too_short(hours: float, false_alarms: float) -> str:
-    return (
-        f"{60 * hours:.1f} minutes of normal video cannot show {false_alarms:g} false alarms an hour; the threshold is "
-        "where they have none, and may let through more. Fit on more normal video to be surer."
-    )

@@ -14,7 +14,7 @@ from hiprobe.backbones import Backbone, Reading
 from hiprobe.errors import CalibrationError, FeatureError, UsageError, VideoError
 from hiprobe.explain import MapKeeper
 from hiprobe.features import Failure, Features, Run, extract
-from hiprobe.localize import LocalizeSettings, smooth
+from hiprobe.localize import AlarmRates, LocalizeSettings, OrdinaryScores, smooth
 from hiprobe.pipeline.detection import Detection
 from hiprobe.pipeline.detector import Detector
 from hiprobe.pipeline.tokens import sample_tokens, sampled_views, token_width
@@ -227,11 +227,14 @@ def _probes(
     values = judged(np.concatenate([item.states[:, 0] for item in found]), timeline.fold, VIEWS)
     centres, scales = robust_standard(values)
     scores = np.split(combined(values, centres, scales), timeline.borders)
-    smoothed = np.concatenate(
-        [smooth(part, item.centres, localize.sigma) for part, item in zip(scores, found, strict=True)]
-    )
+    curves = [
+        OrdinaryScores(smooth(part, item.centres, localize.sigma), item.centres, item.video.duration)
+        for part, item in zip(scores, found, strict=True)
+    ]
+    smoothed = np.concatenate([curve.smoothed for curve in curves])
     middle = float(np.median(smoothed))
     threshold = middle + DEVIATIONS * 1.4826 * float(np.median(np.abs(smoothed - middle)))
+    alarms = AlarmRates.of(curves, localize).up_to(threshold)
     scorers = tuple(TokenScorer("gaussian", of_fold, centres, scales) for of_fold in models)
     card = Card(
         finds="what stands out in its own footage",
@@ -244,6 +247,6 @@ def _probes(
         notes=(),
     )
     return [
-        FootageProbe(reading, scorers, fold, localize, threshold, card)
+        FootageProbe(reading, scorers, fold, localize, threshold, card, alarms)
         for fold in np.split(timeline.fold, timeline.borders)
     ]

@@ -28,7 +28,7 @@ from hiprobe.probing.oneclass import (
     view_values,
 )
 from hiprobe.probing.permuted import Permuted
-from hiprobe.probing.probe import Card, Probe, check_backbone, check_same
+from hiprobe.probing.probe import Card, Probe, check_alarms, check_backbone, check_same, threshold_of
 from hiprobe.probing.saliency import Saliency, saliency
 from hiprobe.probing.scorer import FittedScorer, Scorer, fit_scorer, out_of_fold_scores, scores_without_group
 from hiprobe.probing.similar import CalibrationSegment, SegmentIndex, index_segments, kept_rows
@@ -60,6 +60,7 @@ __all__ = [
     "SegmentIndex",
     "TokenScorer",
     "bootstrap_stability",
+    "check_alarms",
     "check_backbone",
     "check_same",
     "fit_chosen",
@@ -76,6 +77,7 @@ __all__ = [
     "read_probe",
     "saliency",
     "scores_without_group",
+    "threshold_of",
     "token_scorer",
     "view_values",
 ]

@@ -18,7 +18,7 @@ from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.backbones import Reading, States
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.features import Extraction
-from hiprobe.localize import LocalizeSettings
+from hiprobe.localize import AlarmRates, LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
 from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.oneclass import TokenModel, TokenScorer, combined, digest, two_steps, view_values
@@ -126,6 +126,8 @@ class FootageProbe:
     calibrated_threshold : float
         On the scale of smoothed scores.
     card : Card
+    alarms : AlarmRates, optional
+        Of the footage, without what stands out in it.
     """
 
     reading: Reading
@@ -134,6 +136,7 @@ class FootageProbe:
     localize: LocalizeSettings
     calibrated_threshold: float
     card: Card
+    alarms: AlarmRates | None = None
 
     @property
     def dlsp(self) -> None:
@@ -153,6 +156,11 @@ class FootageProbe:
     @property
     def adaptable(self) -> bool:
         """See :attr:`hiprobe.probing.Probe.adaptable`: never."""
+        return False
+
+    @property
+    def probabilities(self) -> bool:
+        """See :attr:`hiprobe.probing.Probe.probabilities`: scores are distances, without an upper end."""
         return False
 
     def score(self, kept: NDArray[np.floating]) -> FloatArray:
@@ -181,6 +189,10 @@ class FootageProbe:
     ) -> tuple[Probe, AdaptedScorer]:
         """See :meth:`hiprobe.probing.Probe.adapt`. Raises UsageError, always."""
         raise UsageError("What stands out in footage was found without a probe; labels can refit a probe only.")
+
+    def calibrated(self, alarms: AlarmRates, note: str) -> Probe:
+        """See :meth:`hiprobe.probing.Probe.calibrated`. Raises UsageError, always."""
+        raise UsageError("What stands out in footage is found by that footage, and is no probe to calibrate.")
 
     @property
     def identity(self) -> str:

@@ -17,13 +17,13 @@ from hiprobe.arrays import FloatArray
 from hiprobe.backbones import Pooling, Reading, States
 from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
-from hiprobe.localize import LocalizeSettings
+from hiprobe.localize import AlarmRates, LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer, adapt_scorer
 from hiprobe.probing.dlsp import DlspResult
 from hiprobe.probing.formulas import Estimator, LayerBy
 from hiprobe.probing.kinds import UNNAMED, EventKind, KindScorer, KindsHeader
 from hiprobe.probing.permuted import Permuted
-from hiprobe.probing.probe import Card
+from hiprobe.probing.probe import Card, asked_rate
 from hiprobe.probing.probe_file import Context, damaged, parse_header, read_probe_file, write_probe_file
 from hiprobe.probing.scorer import Scorer
 from hiprobe.probing.similar import CalibrationSegment, SegmentIndex
@@ -94,6 +94,8 @@ class LogisticProbe:
         Calibration segments to compare with; see :meth:`similar`. Probes of earlier releases have none.
     kinds : KindScorer, optional
         What tells kinds of events apart; see :meth:`kind`. None where there is one kind only, or it was not fitted.
+    alarms : AlarmRates, optional
+        How many alarms an hour a threshold gives. Probes of earlier releases do not know.
 
     Raises
     ------
@@ -113,6 +115,7 @@ class LogisticProbe:
     hiprobe_version: str
     index: SegmentIndex | None = None
     kinds: KindScorer | None = None
+    alarms: AlarmRates | None = None
 
     def __post_init__(self) -> None:
         _ = self.reading.layer
@@ -166,6 +169,11 @@ class LogisticProbe:
         """See :attr:`hiprobe.probing.Probe.adaptable`: always."""
         return True
 
+    @property
+    def probabilities(self) -> bool:
+        """See :attr:`hiprobe.probing.Probe.probabilities`: they are."""
+        return True
+
     def score(self, kept: NDArray[np.floating]) -> FloatArray:
         """See :meth:`hiprobe.probing.Probe.score`: probabilities of hidden states (n, D)."""
         return self.scorer.scores(kept)
@@ -214,6 +222,12 @@ class LogisticProbe:
         """See :meth:`hiprobe.probing.Probe.raised`."""
         return dataclasses.replace(self, calibrated_threshold=threshold)
 
+    def calibrated(self, alarms: AlarmRates, note: str) -> LogisticProbe:
+        """See :meth:`hiprobe.probing.Probe.calibrated`."""
+        threshold = alarms.threshold_for(asked_rate(alarms))
+        told = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))
+        return dataclasses.replace(self, calibrated_threshold=threshold, alarms=alarms, calibration=told)
+
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""
         header = _Header(
@@ -236,6 +250,7 @@ class LogisticProbe:
             hiprobe_version=self.hiprobe_version,
             segments=self.index.segments if self.index else (),
             kinds=KindsHeader.of(self.kinds),
+            alarms=self.alarms,
         )
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
@@ -290,6 +305,7 @@ class LogisticProbe:
                 hiprobe_version=header.hiprobe_version,
                 index=_index(header.segments, tensors, width),
                 kinds=header.kinds and header.kinds.scorer(tensors, width),
+                alarms=header.alarms,
             )
         except UsageError as error:
             raise damaged(path, str(error)) from error
@@ -319,6 +335,7 @@ class _Header:
     dlsp_layer_by: LayerBy = "dlsp"
     dlsp_estimator: Estimator = "per-feature"
     dlsp_fold_layers: tuple[int, ...] = ()
+    alarms: AlarmRates | None = None
 
 
 def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) -> None:

@@ -18,11 +18,11 @@ from hiprobe.arrays import FloatArray
 from hiprobe.backbones import Reading, States
 from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
-from hiprobe.localize import LocalizeSettings
+from hiprobe.localize import AlarmRates, LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
 from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest, two_steps
-from hiprobe.probing.probe import Card, Probe
+from hiprobe.probing.probe import Card, Probe, asked_rate
 from hiprobe.probing.probe_file import Context, damaged, parse_header, read_probe_file, write_probe_file
 from hiprobe.probing.similar import CalibrationSegment
 
@@ -85,6 +85,8 @@ class OneClassProbe:
     created : str
         ISO 8601 time.
     hiprobe_version : str
+    alarms : AlarmRates, optional
+        How many alarms an hour a threshold gives. Probes of earlier releases do not know.
 
     Raises
     ------
@@ -101,6 +103,7 @@ class OneClassProbe:
     calibration: OneClassStats
     created: str
     hiprobe_version: str
+    alarms: AlarmRates | None = None
 
     def __post_init__(self) -> None:
         _ = self.reading.layer
@@ -151,6 +154,11 @@ class OneClassProbe:
         """See :attr:`hiprobe.probing.Probe.adaptable`: never, as no anomaly has a place in it."""
         return False
 
+    @property
+    def probabilities(self) -> bool:
+        """See :attr:`hiprobe.probing.Probe.probabilities`: scores are distances, without an upper end."""
+        return False
+
     def score(self, kept: NDArray[np.floating]) -> FloatArray:
         """See :meth:`hiprobe.probing.Probe.score`: about 0 where normal; scores that were kept, (n, 1)."""
         return kept[:, 0].astype(np.float64)
@@ -172,6 +180,12 @@ class OneClassProbe:
     ) -> tuple[Probe, AdaptedScorer]:
         """See :meth:`hiprobe.probing.Probe.adapt`. Raises UsageError, always."""
         raise UsageError("The probe was fitted on normal video alone, so labels cannot refit it; choose another.")
+
+    def calibrated(self, alarms: AlarmRates, note: str) -> OneClassProbe:
+        """See :meth:`hiprobe.probing.Probe.calibrated`."""
+        threshold = alarms.threshold_for(asked_rate(alarms))
+        told = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))
+        return dataclasses.replace(self, calibrated_threshold=threshold, alarms=alarms, calibration=told)
 
     @property
     def identity(self) -> str:
@@ -201,6 +215,7 @@ class OneClassProbe:
             calibration=self.calibration,
             created=self.created,
             hiprobe_version=self.hiprobe_version,
+            alarms=self.alarms,
         )
         write_probe_file(Path(path), header, _tensors(self.scorer))
 
@@ -228,6 +243,7 @@ class OneClassProbe:
                 calibration=header.calibration,
                 created=header.created,
                 hiprobe_version=header.hiprobe_version,
+                alarms=header.alarms,
             )
         except (UsageError, KeyError) as error:
             raise damaged(path, str(error)) from error
@@ -250,6 +266,7 @@ class _Header:
     calibration: OneClassStats
     created: str
     hiprobe_version: str
+    alarms: AlarmRates | None = None  # of schema 1 too: see LogisticProbe's
 
 
 def _model(method: str, view: str, tensors: dict[str, np.ndarray]) -> TokenModel:

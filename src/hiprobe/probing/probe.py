@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.arrays import FloatArray
 from hiprobe.backbones import BackboneInfo, Reading, States
-from hiprobe.errors import ProbeError
+from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
-from hiprobe.localize import LocalizeSettings
+from hiprobe.localize import AlarmRates, LocalizeSettings, adaptive_threshold
 from hiprobe.probing.dlsp import DlspResult
 from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.similar import CalibrationSegment
@@ -67,6 +67,16 @@ class Probe(Protocol):
     @property
     def calibrated_threshold(self) -> float:
         """The threshold that was fixed when the probe was fitted, on the scale of smoothed scores."""
+        ...
+
+    @property
+    def alarms(self) -> AlarmRates | None:
+        """How many alarms an hour of ordinary footage a threshold gives; None in files of earlier releases."""
+        ...
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether scores are probabilities, over 0 and below 1."""
         ...
 
     @property
@@ -142,6 +152,16 @@ class Probe(Protocol):
         """
         ...
 
+    def calibrated(self, alarms: AlarmRates, note: str) -> Probe:
+        """Return the probe with other ordinary footage to set thresholds by; its own one is for the rate asked there.
+
+        Raises
+        ------
+        UsageError
+            If no rate was asked.
+        """
+        ...
+
     def save(self, path: Path | str) -> None:
         """Write the probe, atomically.
 
@@ -168,3 +188,37 @@ def check_same(probe: Reading, other: Reading) -> None:
 def check_backbone(probe: Probe, info: BackboneInfo) -> None:
     """Raise ProbeError unless a probe is of the backbone with these facts."""
     check_same(probe.reading, replace(probe.reading, backbone=info.fingerprint, name=info.name))
+
+
+def check_alarms(probe: Probe, settings: LocalizeSettings) -> None:
+    """Raise ProbeError if a rate of false alarms is wanted of a probe that does not know which threshold gives it."""
+    if settings.false_alarms is not None and probe.alarms is None:
+        raise ProbeError(
+            f"{settings.false_alarms:g} false alarms an hour are asked for, and the probe does not know its rates, as "
+            "it was made by an earlier release; run `hiprobe calibrate` on ordinary footage, or fit it again."
+        )
+
+
+def threshold_of(probe: Probe, settings: LocalizeSettings, smoothed: FloatArray) -> float:
+    """Return the threshold that settings ask for, on the smoothed scores (n,) of a video.
+
+    Raises
+    ------
+    ProbeError
+        If a rate of false alarms is wanted, and the probe does not know which threshold gives it.
+    """
+    check_alarms(probe, settings)
+    if settings.false_alarms is not None and probe.alarms is not None:
+        return probe.alarms.threshold_for(settings.false_alarms)
+    if settings.threshold == "adaptive":
+        return adaptive_threshold(smoothed, settings.kappa)
+    if settings.threshold == "calibrated":
+        return probe.calibrated_threshold
+    return float(settings.threshold)
+
+
+def asked_rate(alarms: AlarmRates) -> float:
+    """Return the rate that a probe is to be calibrated for. Raises UsageError if none was asked."""
+    if alarms.asked is None:
+        raise UsageError("No rate of false alarms is asked for; say one with AlarmRates.asking.")
+    return alarms.asked

@@ -168,13 +168,15 @@ def parse_header(path: Path, text: str, kind: type[Header], schema: str) -> Head
 
 
 def _body(header: Any) -> dict[str, Any]:
-    """Return a header as JSON holds it; what it was never given is left out."""
+    """Return a header as JSON holds it; what was never given is left out, as in files of earlier releases."""
     body = dataclasses.asdict(header)
     for name, first in (("frame_size", None), ("system", None), ("view", "whole")):
         if body["context"][name] == first:
             del body["context"][name]
-    if body.get("kinds", ...) is None:
-        del body["kinds"]
+    for part, names in ((body["localize"], ("false_alarms",)), (body, ("alarms", "kinds"))):
+        for name in names:
+            if part.get(name, ...) is None:
+                del part[name]
     return body
 
 

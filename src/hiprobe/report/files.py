@@ -82,6 +82,7 @@ class _Made:
     def body(self) -> dict[str, Any]:
         first = {"site": "decoder", "frame_size": None, "system": None, "view": "whole"}
         body = to_jsonable_python(self)
+        _drop(body["localize"], {"false_alarms": None})
         return {name: value for name, value in body.items() if name not in first or value != first[name]}
 
 
