@@ -265,6 +265,15 @@ def test_probes_read_the_streams_alone_and_text_comes_of_the_slots_too(real: Emb
 
 
 @pytest.mark.real
+def test_the_text_of_an_event_names_a_kind_or_says_that_it_is_not_sure(real: EmbeddedBackbone) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 8, *real.info.frame_size, 3), dtype=np.uint8)
+    assert real.describe_events(frames, 40, sure=1.01) == [NOT_SURE] * 2
+    assert not any(denies(text) for text in real.describe_events(frames, 40, sure=0.0))
+    assert real.generate(Batch(frames[:1]), EVENT_PROMPT, 40) == real.describe_events(frames[:1], 40)[0]
+    assert is_unsure(NOT_SURE) and not denies(NOT_SURE)
+
+
+@pytest.mark.real
 def test_real_steps_are_the_means_of_the_patches_of_each_frame(real: EmbeddedBackbone) -> None:
     source = real.info.tokens
     assert source is not None

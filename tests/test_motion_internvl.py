@@ -65,6 +65,20 @@ def test_slots_say_nothing_that_does_not_fit_whether_there_is_an_event() -> None
     assert torch.equal(second[[0, 1], [0, 1]], logits[1][[0, 1], [0, 1]])
 
 
+@torch.inference_mode()
+def test_of_a_known_event_the_likeliest_kind_is_told_and_what_is_probable_is_left_as_it_is() -> None:
+    model: Any = tiny_motion_internvl()
+    projector = model.model.multi_modal_projector
+    features = {b: torch.randn(3, 8, 8, 8, 16) for b in (1, 2)}
+    observed = projector.observer(projector.observer.reduce(features))
+    presumed = projector.presuming(observed).logits[0]
+    assert presumed.argmax(dim=1).tolist() == (1 + observed.logits[0][:, 1:].argmax(dim=1)).tolist()
+    assert torch.equal(presumed[:, 1:], observed.logits[0][:, 1:])
+    tokens, probable = model.model.event_tokens(features)
+    torch.testing.assert_close(probable, observed.logits[0].softmax(dim=1))
+    torch.testing.assert_close(tokens[:, :-2], model.model.segment_tokens(features, with_slots=True).tokens[:, :-2])
+
+
 def test_the_projector_is_linear_maps_then_a_token_per_slot() -> None:
     projector: Any = tiny_motion_internvl().model.multi_modal_projector
     streams, features = [torch.randn(2, 4, 16) for _ in range(2)], {b: torch.randn(2, 8, 8, 8, 16) for b in (1, 2)}

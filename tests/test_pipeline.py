@@ -13,7 +13,7 @@ import hiprobe
 from hiprobe.backbones import DEFAULT_PROMPT, Backbone, Batch
 from hiprobe.datasets import load_manifest, partly_covered
 from hiprobe.errors import CalibrationError, FailedVideosError, ManifestError, ProbeError
-from hiprobe.explain import EXPLAIN_PROMPT
+from hiprobe.explain import EVENT_PROMPT
 from hiprobe.features import FeatureStore, Progress, Run, extract_all
 from hiprobe.localize import LocalizeSettings, adaptive_threshold
 from hiprobe.pipeline import Detection, Detector, FitResult, detect, evaluate_manifest, fit
@@ -161,7 +161,7 @@ def test_detect_finds_the_event_of_an_unseen_video(fitted: FitResult, unseen: Pa
     assert found.event.start == pytest.approx(12, abs=2) and found.event.end == pytest.approx(17, abs=2)
     assert 12 <= found.event.peak_time <= 17
     assert found.event.peak > result.threshold == fitted.probe.calibrated_threshold
-    assert found.explanation is not None and found.explanation.prompt == EXPLAIN_PROMPT
+    assert found.explanation is not None and found.explanation.prompt == EVENT_PROMPT
     assert found.explanation.text == "a bright flash"
     assert "fake text" in result.warnings
     assert set(backbone.asked) == {(BEST_LAYER,)}
@@ -378,7 +378,7 @@ def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path
     body = json.loads(detection_json(result))
     assert body["schema"] == "hiprobe.detection/1"
     assert len(body["segments"]) == len(result.segments) and body["segments"][0]["end"] == 2.0
-    assert body["events"][0]["explanation"]["prompt"] == EXPLAIN_PROMPT
+    assert body["events"][0]["explanation"]["prompt"] == EVENT_PROMPT
     assert body["provenance"]["layer"] == BEST_LAYER and body["provenance"]["sampling"]["frames"] == 8
     assert (body["provenance"]["backbone"], body["provenance"]["fingerprint"]) == ("fake", "f" * 64)
     assert (body["provenance"]["prompt"], body["provenance"]["pooling"]) == (DEFAULT_PROMPT, "visual")

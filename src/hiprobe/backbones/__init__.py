@@ -13,6 +13,8 @@ from hiprobe.backbones.base import Backbone, BackboneInfo, TokenSource
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.reading import (
     DEFAULT_PROMPT,
+    EVENT_PROMPT,
+    EXPLAIN_PROMPT,
     POOLINGS,
     VIEWS,
     Batch,
@@ -30,6 +32,8 @@ from hiprobe.backbones.views import NEEDS_CROP, read_view
 __all__ = [
     "DEFAULT_PROMPT",
     "EMBEDDED",
+    "EVENT_PROMPT",
+    "EXPLAIN_PROMPT",
     "NEEDS_CROP",
     "POOLINGS",
     "VIEWS",

@@ -26,6 +26,14 @@ if TYPE_CHECKING:  # the command line reads this module before it knows whether 
 
 DEFAULT_PROMPT = "Is anything unusual happening in this video?"
 
+EXPLAIN_PROMPT = "Describe in one sentence what happens in this video and what is unusual about it."
+"""Asked of any segment: whether something is unusual is left open."""
+
+EVENT_PROMPT = (
+    "Something unusual happens in this video. Describe in one sentence what happens and what is unusual about it."
+)
+"""Asked of an event: that there is one was measured, so it is said (HiProbe-VAD, explanation stage)."""
+
 Site = Literal["decoder", "vision", "projector", "heads"]
 """Where a segment is read.
 

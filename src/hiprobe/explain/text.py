@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hiprobe.backbones import Backbone, Batch
+from hiprobe.backbones import EVENT_PROMPT, Backbone, Batch
 from hiprobe.features import Run
 from hiprobe.localize import Event
 from hiprobe.sampling import Sampling
 from hiprobe.video import Segment, Video, sample_segments
 
-EXPLAIN_PROMPT = "Describe in one sentence what happens in this video and what is unusual about it."
 MAX_NEW_TOKENS = 40
 
 
@@ -42,7 +41,7 @@ def explain_events(
     sampling: Sampling,
     run: Run,
 ) -> tuple[Explanation, ...]:
-    """Ask the backbone about each event, in one pass over the video.
+    """Ask the backbone about each event, in one pass over the video; it is told that something unusual happens.
 
     It sees K frames of a window of one segment's length around the event's peak, moved inside the video. The run is
     checked before each text.
@@ -61,8 +60,8 @@ def explain_events(
     said = []
     for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size):
         run.check()
-        text = backbone.generate(Batch.of([item]), EXPLAIN_PROMPT, MAX_NEW_TOKENS)
-        said.append(Explanation(text, EXPLAIN_PROMPT, item.segment.start, item.segment.end))
+        text = backbone.generate(Batch.of([item]), EVENT_PROMPT, MAX_NEW_TOKENS)
+        said.append(Explanation(text, EVENT_PROMPT, item.segment.start, item.segment.end))
     return tuple(said)
 
 

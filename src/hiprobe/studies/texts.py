@@ -93,7 +93,7 @@ def texts(
     how = (
         f"Texts: of {abnormal} abnormal and {len(windows) - abnormal} normal videos, drawn with the seed, spread over "
         f"groups; greedy, at most {MAX_NEW_TOKENS} tokens, about {Sampling().length:g} s in the middle of the longest "
-        f"abnormal interval, or of the video. {REFERENCE.capitalize()} is what detection asks: {EXPLAIN_PROMPT!r} AUC "
+        f"abnormal interval, or of the video. {REFERENCE.capitalize()} asks: {EXPLAIN_PROMPT!r} AUC "
         "of texts: whether words alone tell abnormal videos, by TF-IDF and logistic regression (C = 1) on other "
         "groups' texts; mean of the repeats, intervals as above. Where texts are few, chance lies somewhat below 0.5, "
         "as those that are held out are missing on their side. Nothing here says whether a text is true."

@@ -24,9 +24,15 @@ from hiprobe.backbones.frames import FrameCache, frame_key
 from hiprobe.backbones.hooks import HeadReader, LayerReader
 from hiprobe.backbones.pooling import pool_layers
 from hiprobe.backbones.prompts import check_prompt
-from hiprobe.backbones.reading import Batch, Places, Pooling, Prompt, Reading, States
+from hiprobe.backbones.reading import EVENT_PROMPT, EXPLAIN_PROMPT, Batch, Places, Pooling, Prompt, Reading, States
 from hiprobe.backbones.sites import at_places, by_head, mean_and_change, mean_and_motion, of_tokens
 from hiprobe.errors import BackboneError, UsageError
+
+SURE = 0.92
+"""How probable a kind of event must be for it to be named; how it was chosen is in docs/measured/texts.md."""
+
+NOT_SURE = "It is not clear what happens here."
+"""Said of an event instead of a kind that is not sure."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +196,26 @@ class EmbeddedBackbone:
     def generate(self, batch: Batch, prompt: str, max_new_tokens: int) -> str:
         """See :meth:`hiprobe.backbones.base.Backbone.generate`."""
         check_segment(self.info, batch)
+        if prompt == EVENT_PROMPT and self._model.config.slots:
+            return self.describe_events(batch.frames, max_new_tokens)[0]
         return self.say(self.tokens_with_slots(batch.frames), prompt, max_new_tokens)[0]
+
+    @torch.inference_mode()
+    def describe_events(self, frames: NDArray[np.uint8], max_new_tokens: int, sure: float = SURE) -> list[str]:
+        """Say what happens in segments that are known to hold an event, uint8 (B, K, H, W, 3).
+
+        The language model is asked as it was in training; that there is an event is told to it by the slots. No text is
+        generated where the observer finds no kind of event as probable as ``sure``: :data:`NOT_SURE` is said.
+        """
+        tokens, probable = self._model.model.event_tokens(self._patches_of(frames))
+        named = probable[:, 1:].amax(dim=1) >= sure
+        texts = [NOT_SURE] * len(frames)
+        if named.any():
+            visual = VisualTokens(tokens[named], tokens.new_zeros(int(named.sum()), tokens.shape[1]))
+            said = self.say(visual, EXPLAIN_PROMPT, max_new_tokens)
+            for place, text in zip(named.nonzero()[:, 0].tolist(), said, strict=True):
+                texts[place] = text
+        return texts
 
     @torch.inference_mode()
     def read_tokens(

@@ -10,7 +10,7 @@ come the slots of an :class:`~hiprobe.backbones.embedded.observer.Observer`, whi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -137,6 +137,15 @@ class StreamProjector(nn.Module):
         found.append(torch.stack(said, dim=1) + self.state(observed.states))
         return torch.cat(found, dim=1) + self.places
 
+    def presuming(self, observed: Observation) -> Observation:
+        """Return the observation where it is known that there is an event: the answer that there is none is ruled out.
+
+        Where that was the likeliest, the others stay in the order that they had.
+        """
+        first, *others = observed.logits
+        none = nn.functional.one_hot(torch.zeros(len(first), dtype=torch.long), first.shape[1]).to(first)
+        return replace(observed, logits=[first - RULED_OUT * none, *others])
+
     def consistent(self, logits: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Rule out of each slot's logits (B, answers) what does not fit the first slot's likeliest answer."""
         calm = logits[0].argmax(dim=-1, keepdim=True) == 0
@@ -177,6 +186,21 @@ class MotionInternVLModel(InternVLModel):
         tokens = self.multi_modal_projector(streams, features, with_slots)
         # A slot stands for no place.
         return SegmentTokens(tokens, nn.functional.pad(motion, (0, tokens.shape[1] - motion.shape[1])))
+
+    def event_tokens(self, features: Mapping[int, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Turn patch features by block into the visual tokens of B segments that are known to hold an event.
+
+        Returns
+        -------
+        Tensor of shape (B, N, D)
+            The visual tokens.
+        Tensor of shape (B, answers)
+            How probable each kind of event is to the observer, and first that there is none: nothing is presumed here.
+        """
+        projector = self.multi_modal_projector
+        observed = projector.observer(projector.observer.reduce(features))
+        tokens = projector.tokens(self.streams(features), projector.presuming(observed))
+        return tokens, observed.logits[0].softmax(dim=-1)
 
     def streams(self, features: Mapping[int, torch.Tensor]) -> list[torch.Tensor]:
         """Turn patch features (B, K, rows, columns, width) of blocks into streams (B, cells, width).
