@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -46,12 +45,8 @@ SAID = ("none", "fight", "fall", "run", "run", "crawl", "vehicle", "bicycle", "c
 
 def observe(backbone: EmbeddedBackbone, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return how probable the observer finds each kind of event in segments, (n, answers); the first is none."""
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(frames), BATCH):
-            features = backbone._patches_of(frames[start : start + BATCH])
-            found.append(backbone.model.model.event_tokens(features)[1].double().numpy())
-    return np.concatenate(found)
+    parts = [backbone.event_kinds(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)]
+    return np.concatenate(parts).astype(float)
 
 
 def describe(backbone: EmbeddedBackbone, frames: NDArray[np.uint8]) -> list[str]:

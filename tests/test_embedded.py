@@ -12,13 +12,14 @@ import pytest
 import torch
 from transformers import InternVLVisionModel
 
-from hiprobe.backbones import Batch, Prompt, cache_folder, load_backbone
+from hiprobe.backbones import EVENT_PROMPT, Batch, Prompt, cache_folder, load_backbone
 from hiprobe.backbones.embedded import assembly, sources
-from hiprobe.backbones.embedded.backbone import EmbeddedBackbone
+from hiprobe.backbones.embedded.backbone import NOT_SURE, EmbeddedBackbone
 from hiprobe.backbones.embedded.fused import fuse
 from hiprobe.backbones.embedded.projection import EMBEDDING_NORM, orthonormal_map
 from hiprobe.backbones.embedded.vision import normalise, vision_config
 from hiprobe.errors import BackboneError, OutputError, UsageError
+from hiprobe.explain.checking import denies, is_unsure
 from tests.reading import states_of, values_of
 
 

@@ -201,6 +201,11 @@ class EmbeddedBackbone:
         return self.say(self.tokens_with_slots(batch.frames), prompt, max_new_tokens)[0]
 
     @torch.inference_mode()
+    def event_kinds(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return how probable the observer finds each kind of event in segments, (B, answers); the first is none."""
+        return self._model.model.event_tokens(self._patches_of(frames))[1].numpy()
+
+    @torch.inference_mode()
     def describe_events(self, frames: NDArray[np.uint8], max_new_tokens: int, sure: float = SURE) -> list[str]:
         """Say what happens in segments that are known to hold an event, uint8 (B, K, H, W, 3).
 
