@@ -190,12 +190,20 @@ class LogisticProbe:
     def adapt(
         self, states: ArrayLike, labels: ArrayLike, groups: ArrayLike, note: str, seed: int = 0
     ) -> tuple[LogisticProbe, AdaptedScorer]:
-        """See :meth:`hiprobe.probing.Probe.adapt`: the scorer moves; layer, smoothing and threshold stay."""
+        """See :meth:`hiprobe.probing.Probe.adapt`: the scorer moves; layer, smoothing and threshold stay.
+
+        Rates of alarms are those of the scorer before, so they are left out.
+        """
         found = adapt_scorer(self.scorer, states, labels, groups, self.calibrated_threshold, seed=seed)
         calibration = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))
         created = datetime.now(UTC).isoformat(timespec="seconds")
         adapted = dataclasses.replace(
-            self, scorer=found.scorer, calibration=calibration, created=created, hiprobe_version=__version__
+            self,
+            scorer=found.scorer,
+            calibration=calibration,
+            created=created,
+            hiprobe_version=__version__,
+            alarms=None,
         )
         return adapted, found
 

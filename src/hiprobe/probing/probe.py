@@ -195,7 +195,7 @@ def check_alarms(probe: Probe, settings: LocalizeSettings) -> None:
     if settings.false_alarms is not None and probe.alarms is None:
         raise ProbeError(
             f"{settings.false_alarms:g} false alarms an hour are asked for, and the probe does not know its rates, as "
-            "it was made by an earlier release; run `hiprobe calibrate` on ordinary footage, or fit it again."
+            "it is a refit or of an earlier release; run `hiprobe calibrate` on ordinary footage, or fit it again."
         )
 
 
