@@ -11,11 +11,18 @@ extra.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.extraction import REMEDY, kept_run
+from hiprobe.backbones import load_backbone
+from hiprobe.datasets import NORMAL, load_manifest
+from hiprobe.features import extract_all, raise_failures
 from hiprobe.files import write_text
+from hiprobe.pipeline import FitResult, evaluate_manifest, fit
+from hiprobe.probing import UNKNOWN
 from hiprobe_training.projector.features import FRAMES, clip_frames
 from hiprobe_training.scenes.facts import EVENT_KINDS
 from hiprobe_training.scenes.raster import Renderer
@@ -48,15 +55,54 @@ def draw(part: str, per_kind: int, normal: int, work: Path) -> Path:
     return manifest
 
 
+def confusion(pairs: list[tuple[str, str]]) -> None:
+    """Print a Markdown table of (true kind, name) pairs, and how many of the names are right."""
+    counts = Counter(pairs)
+    names = [*EVENT_KINDS, UNKNOWN]
+    print(f"| true | {' | '.join(names)} | precision | recall |\n|{' --- |' * (len(names) + 3)}")
+    for kind in EVENT_KINDS:
+        row = [counts[kind, name] for name in names]
+        named, right = sum(counts[true, kind] for true in EVENT_KINDS), counts[kind, kind]
+        precision = f"{right / named:.2f}" if named else ""
+        print(f"| {kind} | {' | '.join(str(count or '') for count in row)} | {precision} | {right / sum(row):.2f} |")
+    named = [true == name for true, name in pairs if name != UNKNOWN]
+    print(f"\nNamed: {len(named)} of {len(pairs)} events. Of these, {sum(named)} rightly.\n")
+
+
+def measure(fitted: FitResult, test: Path, work: Path) -> None:
+    """Print the kinds of the calibration events out of fold, of all test events, and of those that are found."""
+    probe, backbone = fitted.probe, load_backbone()
+    assert fitted.kinds is not None and probe.kinds is not None
+    print(f"\nLayer {probe.layer}; least probability {probe.kinds.least:.2f}. Notes: {' '.join(fitted.kinds.notes)}")
+    print("\nCalibration events, each by scorers that did not see it:\n")
+    confusion([(true, found.name) for true, found in fitted.kinds.events])
+    manifest = load_manifest(test)
+    features, failures = extract_all(manifest.refs, backbone, probe.reading, kept_run(work))
+    raise_failures(failures, REMEDY)
+    pairs = []
+    for video, item in zip(manifest.videos, features, strict=True):
+        kind = probe.kind(item.at(probe.layer))
+        if video.label != NORMAL and kind is not None:
+            pairs.append((video.label, kind.name))
+    print("Test events, found or not:\n")
+    confusion(pairs)
+    report = evaluate_manifest(manifest, probe, backbone, run=kept_run(work))
+    events = report.events[0]
+    print(f"Test: {events.n_matched} of {events.n_truth} events found, {events.n_predicted} predicted, frame AUC")
+    print(f"{report.pooled_auc:.3f}. Of those found and named: {report.kinds and report.kinds.right} (right, named).")
+
+
 def main() -> None:
     """Draw, fit, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for pictures and hidden states")
-    parser.add_argument("--fit", type=int, default=40, help="clips of each kind to fit to; as many normal ones in all")
-    parser.add_argument("--test", type=int, default=20, help="clips of each kind to measure on")
+    parser.add_argument(
+        "--fit", type=int, default=20, help="clips of each kind to fit to, and four times as many normal ones"
+    )
+    parser.add_argument("--test", type=int, default=10, help="clips of each kind to measure on, likewise")
     options = parser.parse_args()
-    for part, count in (("fit", options.fit), ("test", options.test)):
-        print(draw(part, count, 4 * count, options.work), flush=True)
+    fitting, test = (draw(part, getattr(options, part), 4 * getattr(options, part), options.work) for part in SEEDS)
+    measure(fit(fitting, load_backbone(report=print), run=kept_run(options.work)), test, options.work)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,28 @@ def test_fit_detect_eval(folder: Path, run, tmp_path: Path) -> None:
     assert body["bootstrap"]["n_resamples"] == 1000
 
 
+def test_detect_takes_several_probes(folder: Path, probe: Path, run, tmp_path: Path) -> None:
+    other = tmp_path / "gate.probe"
+    other.write_bytes(probe.read_bytes())
+    out = tmp_path / "out"
+    code, said, _ = run("detect", folder / "unseen.mp4", "-p", probe, "-p", other, "-o", out, "--no-explain")
+    assert code == 0 and "a JSON file per video and probe" in said
+    assert sorted(path.name for path in out.iterdir()) == ["events.csv", "unseen.gate.json", "unseen.yard.json"]
+    rows = list(csv.DictReader((out / "events.csv").open()))
+    assert [(row["probe"], row["kind"]) for row in rows] == [("yard", "flash"), ("gate", "flash")]
+    assert json.loads((out / "unseen.gate.json").read_text())["provenance"]["probe"] == "gate"
+    (folder / "test.csv").write_text("path,label,start,end\nunseen.mp4,flash,8,13\n")
+    code, said, _ = run("eval", folder / "test.csv", "--scores", out / "unseen.gate.json")
+    assert code == 0 and "kinds named rightly       1 of 1 events found and named (IoU 0.1)" in said
+    for command, words, message in (
+        ("detect", ("-p", probe, "-p", probe), "yard is given twice"),
+        ("detect", ("-p", probe, "-p", "footage"), "run it apart"),
+        ("eval", ("-p", probe, "-p", other), "measures one probe at a time, and 2 are given"),
+    ):
+        code, _, err = run(command, folder / ("unseen.mp4" if command == "detect" else "test.csv"), *words)
+        assert code == 2 and message in err
+
+
 def test_detect_writes_clips_and_overlay(folder: Path, probe: Path, run, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakePlacedBackbone())
     words = ("detect", folder / "unseen.mp4", folder / "dark0.mp4", "-p", probe, "-o", tmp_path)

@@ -387,8 +387,11 @@ def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path
     events.add(result)
     events.write(tmp_path / "events.csv")
     text = (tmp_path / "events.csv").read_text()
-    assert text.endswith(",a bright flash,fake text,Most like bright2.mp4 at 0:02 (flash).\n")
-    assert text.startswith('video,start,end,peak_time,peak,mean,explanation,warnings,evidence\n"a, ""b""\n.mp4",')
+    assert ",a bright flash,fake text,Flash (" in text
+    kind = result.events[0].kind
+    assert kind and text.endswith(f"; most like bright2.mp4 at 0:02 (flash).,flash,{kind.probability:.4f},\n")
+    columns = "video,start,end,peak_time,peak,mean,explanation,warnings,evidence,kind,kind_probability,probe"
+    assert text.startswith(columns + '\n"a, ""b""\n.mp4",')
 
 
 @pytest.mark.parametrize("row", ["frames,normal,,,a,", "bright1.mp4,flash,2,6,b,10"])

@@ -28,4 +28,4 @@ def demo(
     probe = out / "street.probe"
     running, outputs = Running(features), Outputs(out=out, page=out / "report.html")
     fit(SAMPLE_LABELS, out=probe, running=running, quiet=quiet)
-    detect([DEMO_VIDEO], str(probe), places=True, outputs=outputs, running=running, quiet=quiet)
+    detect([DEMO_VIDEO], [str(probe)], places=True, outputs=outputs, running=running, quiet=quiet)

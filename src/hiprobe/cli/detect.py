@@ -23,7 +23,7 @@ FOOTAGE = "footage"
 @with_groups
 def detect(
     videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of images with --fps.", readable=False)],
-    probe: options.Probe = None,
+    probe: options.Probes = None,
     same_camera: Annotated[
         bool,
         typer.Option(
@@ -53,7 +53,7 @@ def detect(
     running: Running = Running(),
     debug: options.Debug = False,
 ) -> None:
-    """Find events in videos with a probe; write JSON per video and a CSV of all events.
+    """Find events in videos with one or more probes; write JSON per video and probe, and a CSV of all events.
 
     Without --probe, the starter probe `fight` is taken. --probe footage needs no label: it finds what stands out in
     each video against the rest of that same video, which must last 30 s or more.
@@ -61,42 +61,60 @@ def detect(
     from hiprobe.backbones import load_backbone
     from hiprobe.features import raise_failures
     from hiprobe.localize import LocalizeSettings
-    from hiprobe.pipeline import Detector, StandOut
+    from hiprobe.pipeline import Detector, StandOut, detect_together
     from hiprobe.video import VideoRef
 
     writer = Writer(outputs, videos)
     printer = Printer(quiet)
-    loaded = _probe(probe, printer)
-    if loaded is not None and same_camera:
+    loaded = _probes(probe or [], printer)
+    if loaded and same_camera:
         raise UsageError("--same-camera says what footage is compared with; leave it out, or pass --probe footage.")
-    settings = events.over(LocalizeSettings() if loaded is None else loaded.localize)
-    depth = None if loaded is None else loaded.reading.layer
+    depth = max((each.reading.layer for each in loaded.values()), default=None)
     backbone = load_backbone(model, printer.line, loading.load_options, depth)
     drawn = outputs.overlay is not None if places is None else places
     with printer.progress() as report:
-        run = running.run(report)
-        if loaded is None:
-            detector = StandOut(backbone, settings, together=same_camera, run=run)
+        run, refs = running.run(report), [VideoRef.of(video, fps) for video in videos]
+        if loaded:
+            detectors = [Detector(each, backbone, events.over(each.localize), run) for each in loaded.values()]
+            names = list(loaded) if len(loaded) > 1 else [""]
+            failures = detect_together(
+                detectors,
+                refs,
+                lambda number, found: writer.add(found, names[number]),
+                explain=explain,
+                anomaly_map=drawn,
+            )
         else:
-            detector = Detector(loaded, backbone, settings, run)
-        refs = [VideoRef.of(video, fps) for video in videos]
-        failures = detector.detect_all(refs, writer.add, explain=explain, anomaly_map=drawn)
+            standing = StandOut(backbone, events.over(LocalizeSettings()), together=same_camera, run=run)
+            failures = standing.detect_all(refs, writer.add, explain=explain, anomaly_map=drawn)
     if writer.detections:
         writer.finish(printer)
     done = "the others are done:" if writer.detections else "nothing was detected:"
     raise_failures([*failures, *writer.failures], done)
 
 
-def _probe(name: str | None, printer: Printer) -> Probe | None:
-    """Load a probe, or none where the footage itself is the reference; without a name the default, and say so."""
+def _probes(names: list[str], printer: Printer) -> dict[str, Probe]:
+    """Load probes, by names that files can have; none where the footage itself is the reference.
+
+    Without a name, it is the default starter probe, and that is said. Raises UsageError for a name given twice.
+    """
     from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
 
-    if name == FOOTAGE:
+    if not names:
+        finds = find_starter(DEFAULT_STARTER).summary
+        printer.line(f"probe: {DEFAULT_STARTER}, the starter probe for {finds} (name another with --probe)")
+        return {DEFAULT_STARTER: load_starter(DEFAULT_STARTER)}
+    if names == [FOOTAGE]:
         printer.line("probe: footage, each moment against the rest of the same footage")
-        return None
-    if name is not None:
-        return load_probe(name)
-    finds = find_starter(DEFAULT_STARTER).summary
-    probe = load_starter(DEFAULT_STARTER)
-    printer.line(f"probe: {DEFAULT_STARTER}, the starter probe for {finds} (name another with --probe)")
-    return probe
+        return {}
+    if FOOTAGE in names:
+        raise UsageError("--probe footage reads videos in its own way; run it apart from the other probes.")
+    found: dict[str, Probe] = {}
+    for name in names:
+        stem = Path(name).stem
+        if stem in found:
+            raise UsageError(
+                f"--probe {name}: {stem} is given twice, and results are named by it; rename one, or drop it."
+            )
+        found[stem] = load_probe(name)
+    return found

@@ -16,7 +16,7 @@ from hiprobe.cli.printing import Printer
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from hiprobe.evaluation import Confidence, EvalReport, ScoresSettings
+    from hiprobe.evaluation import Confidence, EvalReport, KindReport, ScoresSettings
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class MeasuredEvents(Events):
 @with_groups
 def evaluate(
     labels: Annotated[Path, typer.Argument(help="Labelled videos, in the same form as for fit.", readable=False)],
-    probe: options.Probe = None,
+    probe: options.Probes = None,
     scores: Annotated[
         Path | None,
         typer.Option(
@@ -117,10 +117,12 @@ def evaluate(
 
     if every is not None and scores is None:
         raise UsageError("--scores-every is for --scores; leave it out with a probe.")
+    if probe is not None and len(probe) > 1:
+        raise UsageError(f"hiprobe eval measures one probe at a time, and {len(probe)} are given; run it for each.")
     printer = Printer(quiet or as_json)
     ious = iou or DEFAULT_IOUS
-    if probe is not None and scores is None:
-        manifest, loaded = load_manifest(labels).with_fps(fps), load_probe(probe)
+    if probe and scores is None:
+        manifest, loaded = load_manifest(labels).with_fps(fps), load_probe(probe[0])
         localize = events.over(loaded.localize)
         backbone = load_backbone(model, printer.line, loading.load_options, loaded.reading.layer)
         with printer.progress() as report:
@@ -128,7 +130,7 @@ def evaluate(
             result = evaluate_manifest(
                 manifest, loaded, backbone, ious=ious, n_resamples=resamples, localize=localize, run=run
             )
-    elif scores is not None and probe is None:
+    elif scores is not None and not probe:
         manifest, settings = load_manifest(labels).with_fps(fps), events.of_scores(every)
         result = evaluate_scores(manifest, scores, ious=ious, n_resamples=resamples, settings=settings)
     else:
@@ -171,8 +173,27 @@ def summary(printer: Printer, result: EvalReport) -> None:
         found = f"{result.delay.n_found} true events found, {result.delay.n_missed} missed"
         line("detection delay, median s", result.delay.median, None, found, ".2f")
         line("detection delay, mean s", result.delay.mean, None, "", ".2f")
+    if result.kinds:
+        _kinds(printer, result.kinds)
     if spread and result.n_videos > 1:
         drawn = "videos" if spread.n_groups == result.n_videos else f"{spread.n_groups} groups of videos"
         printer.line(f"[low, high]: 95% confidence, {spread.n_resamples} resamples of the {drawn}")
     for note in result.notes:
         printer.line(f"note: {note}")
+
+
+def _kinds(printer: Printer, kinds: KindReport) -> None:
+    """Print how well kinds of events are named: a row a true kind, a column a name."""
+    right, given = kinds.right
+    printer.line(f"kinds named rightly       {right} of {given} events found and named (IoU {kinds.iou:g})")
+    of = {item.kind: item for item in kinds.kinds}
+
+    def shown(value: float | None) -> str:
+        return "undefined" if value is None else f"{value:.2f}"
+
+    scores = [(shown(of[row].precision), shown(of[row].recall)) if row in of else ("", "") for row in kinds.rows]
+    body = [
+        (row, *(str(count) for count in counts), *each)
+        for row, counts, each in zip(kinds.rows, kinds.confusion, scores, strict=True)
+    ]
+    printer.table(("true \\ named", *kinds.columns, "precision", "recall"), body)

@@ -42,12 +42,13 @@ def choices(*words: str) -> Callable[[], list[str]]:
     return lambda: list(words)
 
 
-Probe = Annotated[
-    str | None,
+Probes = Annotated[
+    list[str] | None,
     typer.Option(
         "--probe",
         "-p",
-        help="A probe file that fit wrote, or the name of a starter probe (see `hiprobe probes`).",
+        help="A probe file that fit wrote, or the name of a starter probe (see `hiprobe probes`). Given several times, "
+        "all of them detect in one pass.",
         rich_help_panel=LOOK,
     ),
 ]

@@ -84,15 +84,16 @@ class Writer:
         self.detections: list[Detection] = []
         self.failures: list[Failure] = []
 
-    def add(self, detection: Detection) -> None:
-        """Write what is of one video."""
+    def add(self, detection: Detection, probe: str = "") -> None:
+        """Write what is of one video; ``probe`` names what found it, where several ran together."""
         from hiprobe.errors import VideoError
         from hiprobe.features import Failure
         from hiprobe.report import result_path, write_event_clips, write_json, write_overlay
         from hiprobe.video import VideoRef
 
         outputs = self._outputs
-        path = result_path(outputs.out, detection.video.path, self._videos)
+        detection = replace(detection, provenance=replace(detection.provenance, probe=probe))
+        path = result_path(outputs.out, detection.video.path, self._videos, detection.provenance.probe)
         write_json(detection, path)
         self._events.add(detection)
         if outputs.page:
@@ -108,11 +109,11 @@ class Writer:
 
     def finish(self, printer: Printer) -> None:
         """Write what is of all videos, and say what was found and where it is."""
-        outputs = self._outputs
+        outputs, named = self._outputs, any(found.provenance.probe for found in self.detections)
         self._events.write(outputs.out / "events.csv")
         printer.events(self.detections)
         printer.warnings([sentence for detection in self.detections for sentence in detection.warnings])
-        printer.line(f"results: {outputs.out}/ (events.csv, and a JSON file per video)")
+        printer.line(f"results: {outputs.out}/ (events.csv, and a JSON file per video{' and probe' if named else ''})")
         if outputs.page:
             self._html.write(outputs.page)
             printer.line(f"report: {outputs.page}")

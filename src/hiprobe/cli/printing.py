@@ -71,9 +71,11 @@ class Printer:
 
     def events(self, detections: Sequence[Detection]) -> None:
         """Print a table of all events, measurements before what the model said, and what could not be judged."""
+        named = any(detection.provenance.probe for detection in detections)
         cells = [
             (
                 detection.video.path.name,
+                *([detection.provenance.probe] if named else []),
                 f"{item.event.start:.1f}",
                 f"{item.event.end:.1f}",
                 f"{item.event.peak:.2f} at {item.event.peak_time:.1f}",
@@ -84,7 +86,10 @@ class Printer:
             for item in detection.events
         ]
         if cells:
-            self.table(("video", "start s", "end s", "peak", "measured", "the model said"), cells)
+            self.table(
+                ("video", *(["probe"] if named else []), "start s", "end s", "peak", "measured", "the model said"),
+                cells,
+            )
         else:
             self.line("no events")
         for detection in detections:

@@ -19,6 +19,7 @@ from hiprobe.evaluation.frames import (
     pooled_auc,
     within_video_auc,
 )
+from hiprobe.evaluation.kinds import KindReport, KindScores, kind_report
 from hiprobe.evaluation.report import DEFAULT_IOUS, EvalReport, evaluate
 from hiprobe.evaluation.scores_file import GivenScores, read_scores
 from hiprobe.evaluation.timelines import ScoresSettings
@@ -32,6 +33,8 @@ __all__ = [
     "EvalReport",
     "EventScores",
     "GivenScores",
+    "KindReport",
+    "KindScores",
     "ScoresSettings",
     "VideoScores",
     "WithinVideoAuc",
@@ -42,6 +45,7 @@ __all__ = [
     "event_scores",
     "false_alarms_per_hour",
     "interval_labels",
+    "kind_report",
     "pooled_ap",
     "pooled_auc",
     "read_scores",

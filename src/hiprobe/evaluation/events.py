@@ -156,12 +156,22 @@ def predicted_events(video: VideoScores) -> Spans:
 
 def count_matches(video: VideoScores, iou: float) -> int:
     """Return the most pairs of a predicted and a true event that an IoU of at least ``iou`` allows, one to one."""
+    return len(matched_pairs(video, iou))
+
+
+def matched_pairs(video: VideoScores, iou: float) -> list[tuple[int, int]]:
+    """Match predicted and true events one to one, and return the index of each in its list.
+
+    As many pairs as an IoU of at least ``iou`` allows; of such matchings, that of the highest IoUs.
+    """
     events, truth = predicted_events(video), video.truth
     if not events or not truth:
-        return 0
-    hits = _ious(np.array(events), np.array(truth)) >= iou
-    rows, columns = linear_sum_assignment(hits, maximize=True)
-    return int(hits[rows, columns].sum())
+        return []
+    shared = _ious(np.array(events), np.array(truth))
+    hits = shared >= iou
+    # All IoUs together weigh less than one pair more.
+    rows, columns = linear_sum_assignment(hits * (1 + shared / (len(events) + 1)), maximize=True)
+    return [(int(a), int(b)) for a, b in zip(rows, columns, strict=True) if hits[a, b]]
 
 
 def count_false_alarms(video: VideoScores) -> int:

@@ -21,6 +21,7 @@ from hiprobe.evaluation.frames import (
     pooled_auc,
     within_video_auc,
 )
+from hiprobe.evaluation.kinds import KindReport, kind_report
 from hiprobe.evaluation.video_scores import VideoScores
 
 DEFAULT_IOUS = (0.1, 0.3, 0.5)
@@ -54,6 +55,8 @@ class EvalReport:
         Confidence intervals; None if they were not asked for.
     notes : tuple of str
         What is None here, and why.
+    kinds : KindReport or None
+        Kinds named against true kinds, at the lowest IoU; None where events have no kinds.
     """
 
     n_videos: int
@@ -69,6 +72,7 @@ class EvalReport:
     delay: DetectionDelay | None
     bootstrap: Bootstrap | None
     notes: tuple[str, ...]
+    kinds: KindReport | None = None
 
 
 def evaluate(
@@ -120,9 +124,10 @@ def evaluate(
     try:
         events = tuple(event_scores(videos, iou) for iou in ious)
         alarms, delay = false_alarms_per_hour(videos), detection_delay(videos)
+        kinds = kind_report(videos, min(ious))
         notes += _event_notes(events[0], alarms, delay)
     except UndefinedMetricError as error:
-        events, alarms, delay = (), None, None
+        events, alarms, delay, kinds = (), None, None, None
         notes.append(str(error))
     intervals = bootstrap(videos, ious, n_resamples, seed=seed) if n_resamples else None
     if intervals:
@@ -148,6 +153,7 @@ def evaluate(
         delay=delay,
         bootstrap=intervals,
         notes=tuple(notes),
+        kinds=kinds,
     )
 
 

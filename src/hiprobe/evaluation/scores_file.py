@@ -277,8 +277,13 @@ class _Span(BaseModel):
     end: FiniteFloat
 
 
+class _Kind(BaseModel):
+    name: str
+
+
 class _Found(BaseModel):
     event: _Span
+    kind: _Kind | None = None
 
 
 class _Video(BaseModel):
@@ -307,7 +312,9 @@ def _read_result(path: Path) -> tuple[PurePath, DetectedTimeline]:
     segments = np.array([(item.start, item.end, item.score, item.smoothed) for item in result.segments])
     starts, ends, raw, smoothed = segments.T
     events = tuple((found.event.start, found.event.end) for found in result.events)
-    timeline = DetectedTimeline(str(path), result.video.n_frames, starts, ends, raw, smoothed, events)
+    names = tuple(found.kind.name for found in result.events if found.kind)
+    kinds = names if len(names) == len(events) else None
+    timeline = DetectedTimeline(str(path), result.video.n_frames, starts, ends, raw, smoothed, events, kinds)
     named = Path(result.video.path)
     # Of another machine, or moved since: its name is all that can fit, and its frames are counted later on.
     moved = named.is_absolute() and not named.exists()

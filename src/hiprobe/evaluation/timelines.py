@@ -79,10 +79,11 @@ class ScoresSettings:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a timeline comes to: ``scores`` (n_frames,), and events in seconds or None."""
+    """What a timeline comes to: ``scores`` (n_frames,), and events in seconds or None, with their kinds if known."""
 
     scores: FloatArray
     events: Spans | None
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +180,7 @@ class DetectedTimeline:
     raw: FloatArray
     smoothed: FloatArray
     events: Spans
+    kinds: tuple[str, ...] | None = None
 
     def read(self, times: FloatArray, duration: float, settings: ScoresSettings) -> Scored:
         """Read the score curve at frames, as ``hiprobe eval --probe`` does; events change with the settings."""
@@ -193,7 +195,9 @@ class DetectedTimeline:
         if settings.sigma is not None and settings.threshold is None:
             raise UsageError("--sigma changes which scores are over the threshold of a result: give --threshold too.")
         found = settings.find(smoothed, centres, duration)
-        return Scored(frame_scores(smoothed, centres, times), self.events if found is None else found)
+        frames = frame_scores(smoothed, centres, times)
+        # Events that are found anew were never given a kind.
+        return Scored(frames, self.events, self.kinds) if found is None else Scored(frames, found)
 
 
 Timeline = FrameTimeline | PointTimeline | SpanTimeline | DetectedTimeline

@@ -39,6 +39,10 @@ class VideoScores:
     group : str
         Name of the source, such as a camera. Confidence intervals draw the videos of one group together. Empty: the
         video is a group of its own.
+    event_kinds : tuple of str, optional
+        The kind that each predicted event was given; None where kinds are not told.
+    truth_kinds : tuple of str, optional
+        The kind of each true interval, where it is known.
 
     Raises
     ------
@@ -55,6 +59,8 @@ class VideoScores:
     events: Spans | None
     truth: Spans
     group: str = ""
+    event_kinds: tuple[str, ...] | None = None
+    truth_kinds: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         times = np.asarray(self.frame_times, dtype=np.float64)
@@ -80,6 +86,10 @@ class VideoScores:
                         f"{self.name}: {kind} has the interval {start} to {end} s; start must come before "
                         f"end, both within the video of {self.duration} s."
                     )
+        for kind in ("event", "truth"):
+            spans, names = getattr(self, "events" if kind == "event" else kind) or (), getattr(self, f"{kind}_kinds")
+            if names is not None and len(names) != len(spans):
+                raise UsageError(f"{self.name}: {len(names)} {kind}_kinds for {len(spans)} intervals; give each one.")
         # Frozen, so the checked copies go in through the back door, once.
         object.__setattr__(self, "frame_times", times)
         object.__setattr__(self, "scores", scores)

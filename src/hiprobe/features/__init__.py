@@ -7,7 +7,14 @@
     features.states                                    # (segments, layers, D) float32
 """
 
-from hiprobe.features.extract import extract, extract_all, extract_each, extract_together, stored_features
+from hiprobe.features.extract import (
+    extract,
+    extract_all,
+    extract_each,
+    extract_each_together,
+    extract_together,
+    stored_features,
+)
 from hiprobe.features.extraction import Extraction
 from hiprobe.features.looks import Look, look_at, read_looks
 from hiprobe.features.run import Failure, Progress, ProgressReport, Run, raise_failures
@@ -25,6 +32,7 @@ __all__ = [
     "extract",
     "extract_all",
     "extract_each",
+    "extract_each_together",
     "extract_together",
     "look_at",
     "raise_failures",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 
 from hiprobe.backbones import Backbone, Reading
 from hiprobe.features.engine import Engine, find_features
@@ -52,12 +53,20 @@ def extract_each(
     one video (a full disk, a broken backbone) are raised. Closing the generator ends the run; what is complete is in
     the store by then.
     """
-    results = Engine(videos, backbone, [Extraction.of(what)], run).results()
-    try:
+    with closing(extract_each_together(videos, backbone, [what], run)) as results:
         for found in results:
             yield found if isinstance(found, Failure) else found[0]
-    finally:
-        results.close()
+
+
+def extract_each_together(
+    videos: Sequence[VideoRef], backbone: Backbone, whats: Sequence[Reading | Extraction], run: Run = DEFAULT_RUN
+) -> Generator[tuple[Features, ...] | Failure, None, None]:
+    """Like :func:`extract_each`, of several readings or extractions in one pass; they must share the frames.
+
+    Yields of each video a tuple, the features of each of ``whats``, or a failure.
+    """
+    with closing(Engine(videos, backbone, [Extraction.of(what) for what in whats], run).results()) as results:
+        yield from results
 
 
 def extract_all(

@@ -1,7 +1,7 @@
 """The verbs: ``fit`` and ``fit_normal`` make a probe, ``refit`` adapts it, a ``Detector`` and ``evaluate`` use it."""
 
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
-from hiprobe.pipeline.detector import Detector, detect
+from hiprobe.pipeline.detector import Detector, detect, detect_together
 from hiprobe.pipeline.evaluate import evaluate_manifest, evaluate_scores
 from hiprobe.pipeline.fit import FitResult, fit
 from hiprobe.pipeline.fit_normal import FitNormalResult, fit_normal
@@ -20,6 +20,7 @@ __all__ = [
     "StandOut",
     "Timings",
     "detect",
+    "detect_together",
     "evaluate_manifest",
     "evaluate_scores",
     "fit",

@@ -63,13 +63,14 @@ class DetectedEvent:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a detection: enough to make it again."""
+    """What made a detection: enough to make it again. ``probe`` is its name, where several ran together."""
 
     hiprobe_version: str
     reading: Reading
     localize: LocalizeSettings
     probe_created: str
     probe_source: str
+    probe: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ import numpy as np
 from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, evidence, explain_events, place_of, read_anomaly_map
-from hiprobe.features import Failure, Features, Run, extract, extract_each, read_looks
+from hiprobe.features import Failure, Features, Run, extract, extract_each_together, read_looks
 from hiprobe.localize import Event, LocalizeSettings, find_events, smooth
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches
@@ -100,24 +100,7 @@ class Detector:
 
         Parameters are those of :meth:`detect`. Returns the failures.
         """
-        failures, keeper = [], self._keeper(anomaly_map)
-        refs = [VideoRef.of(video) for video in videos]
-        extraction = (keeper or self.probe).extraction
-        with closing(extract_each(refs, self.backbone, extraction, self._run)) as results:
-            began = time.perf_counter()
-            for ref, found in zip(refs, results, strict=True):
-                if isinstance(found, Failure):
-                    failures.append(found)
-                    continue
-                seconds = time.perf_counter() - began
-                try:
-                    result = self.finish(ref, found, seconds, explain=explain, keeper=keeper)
-                except (VideoError, FeatureError, UsageError) as error:
-                    failures.append(Failure(ref, error))
-                else:
-                    done(result)
-                began = time.perf_counter()
-        return failures
+        return detect_together([self], videos, lambda _, found: done(found), explain=explain, anomaly_map=anomaly_map)
 
     def _keeper(self, anomaly_map: bool) -> MapKeeper | None:
         return MapKeeper(self.backbone, self.probe, self._run) if anomaly_map else None
@@ -206,6 +189,75 @@ def detect(
 ) -> Detection:
     """Find the events of one video; parameters and errors are those of :class:`Detector` and its ``detect``."""
     return Detector(probe, backbone, localize, run).detect(video, explain=explain, anomaly_map=anomaly_map)
+
+
+def detect_together(
+    detectors: Sequence[Detector],
+    videos: Sequence[VideoLike],
+    done: Callable[[int, Detection], None],
+    *,
+    explain: bool = False,
+    anomaly_map: bool = False,
+) -> list[Failure]:
+    """Detect with several probes of one backbone on several videos; a video that fails does not stop the others.
+
+    Probes that cut videos into the same segments, and see frames of one size, share a pass: frames are decoded once,
+    and go through the vision tower once.
+
+    Parameters
+    ----------
+    detectors : sequence of Detector
+        Of one backbone; the first says how all run.
+    videos : sequence of VideoRef or path
+        What to read.
+    done : callable
+        Told the number of the detector and its result, as soon as it is there.
+    explain, anomaly_map : bool
+        As in :meth:`Detector.detect`.
+
+    Returns
+    -------
+    list of Failure
+        Of each video once.
+    """
+    refs = [VideoRef.of(video) for video in videos]
+    passes: dict[Hashable, list[int]] = {}
+    for number, detector in enumerate(detectors):
+        reading = detector.probe.reading
+        passes.setdefault((reading.sampling, detector.backbone.info.shown_size(reading)), []).append(number)
+    failures: dict[int, Failure] = {}
+    for numbers in passes.values():
+        _detect_pass({number: detectors[number] for number in numbers}, refs, done, explain, anomaly_map, failures)
+    return [failures[index] for index in sorted(failures)]
+
+
+def _detect_pass(
+    detectors: Mapping[int, Detector],
+    refs: Sequence[VideoRef],
+    done: Callable[[int, Detection], None],
+    explain: bool,
+    anomaly_map: bool,
+    failures: dict[int, Failure],
+) -> None:
+    """Detect by probes that share the frames; adds failures by the index of their video."""
+    keepers = {number: detector._keeper(anomaly_map) for number, detector in detectors.items()}
+    extractions = [(keepers[number] or detector.probe).extraction for number, detector in detectors.items()]
+    first = next(iter(detectors.values()))
+    with closing(extract_each_together(refs, first.backbone, extractions, first._run)) as results:
+        began = time.perf_counter()
+        for index, (ref, found) in enumerate(zip(refs, results, strict=True)):
+            if isinstance(found, Failure):
+                failures.setdefault(index, found)
+                continue
+            seconds = time.perf_counter() - began
+            for (number, detector), features in zip(detectors.items(), found, strict=True):
+                try:
+                    result = detector.finish(ref, features, seconds, explain=explain, keeper=keepers[number])
+                except (VideoError, FeatureError, UsageError) as error:
+                    failures.setdefault(index, Failure(ref, error))
+                else:
+                    done(number, result)
+            began = time.perf_counter()
 
 
 def score(

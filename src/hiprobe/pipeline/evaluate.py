@@ -58,7 +58,7 @@ def evaluate_manifest(
     failures = Detector(probe, backbone, localize, run).detect_all(manifest.refs, detections.append)
     raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
     scored = [
-        video_scores(video, found.video.duration, found.segments, [item.event for item in found.events])
+        video_scores(video, found.video.duration, found.segments, [item.event for item in found.events], _kinds(found))
         for video, found in zip(manifest.videos, detections, strict=True)
     ]
     return evaluate(scored, ious, n_resamples=n_resamples)
@@ -108,7 +108,7 @@ def evaluate_scores(
             failures.append(Failure(video.video, error))
             continue
         found = given.timelines[video.path].read(times, duration, settings or ScoresSettings())
-        scored.append(beside_truth(video, times, duration, found.scores, found.events))
+        scored.append(beside_truth(video, times, duration, found.scores, found.events, found.kinds))
     raise_failures(failures, "nothing is measured without them, so mend them or take them out of the manifest:")
     report = evaluate(scored, ious, n_resamples=n_resamples)
     if not given.unused:
@@ -117,8 +117,18 @@ def evaluate_scores(
     return replace(report, notes=(*report.notes, note))
 
 
+def _kinds(found: Detection) -> tuple[str, ...] | None:
+    """Return the kinds of a detection's events, if they have any."""
+    kinds = tuple(item.kind.name for item in found.events if item.kind)
+    return kinds if len(kinds) == len(found.events) else None
+
+
 def video_scores(
-    video: LabelledVideo, duration: float, segments: Sequence[SegmentScore], events: Sequence[Event]
+    video: LabelledVideo,
+    duration: float,
+    segments: Sequence[SegmentScore],
+    events: Sequence[Event],
+    kinds: tuple[str, ...] | None = None,
 ) -> VideoScores:
     """Put what was detected in one video, of ``duration`` seconds, beside the truth, at every frame's true timestamp.
 
@@ -127,7 +137,7 @@ def video_scores(
     times = video.video.open().frame_times()
     centres = [(segment.start + segment.end) / 2 for segment in segments]
     scores = frame_scores([segment.smoothed for segment in segments], centres, times)
-    return beside_truth(video, times, duration, scores, tuple((event.start, event.end) for event in events))
+    return beside_truth(video, times, duration, scores, tuple((event.start, event.end) for event in events), kinds)
 
 
 def beside_truth(
@@ -136,15 +146,19 @@ def beside_truth(
     duration: float,
     scores: NDArray[np.float64],
     events: Spans | None,
+    kinds: tuple[str, ...] | None = None,
 ) -> VideoScores:
     """Put frame scores (n,), at times (n,) in seconds, and events beside what the labels say of the same video.
+
+    ``kinds`` are those of the events, where they have any.
 
     Raises ManifestError if an interval runs past the end of the video, of ``duration`` seconds.
     """
     check_intervals(video, duration)
     truth = tuple((interval.start, interval.end) for interval in video.intervals)
+    true_kinds = tuple(interval.label for interval in video.intervals)
     if video.video_level:
-        truth = ((0.0, duration),)
+        truth, true_kinds = ((0.0, duration),), (video.label,)
     return VideoScores(
         name=str(video.path),
         frame_times=times,
@@ -153,5 +167,7 @@ def beside_truth(
         duration=duration,
         events=events,
         truth=truth,
+        event_kinds=kinds,
+        truth_kinds=true_kinds,
         group=video.group,
     )

@@ -22,7 +22,20 @@ from hiprobe.sampling import Sampling
 
 SCHEMA = "hiprobe.detection/1"
 
-_COLUMNS = ("video", "start", "end", "peak_time", "peak", "mean", "explanation", "warnings", "evidence")
+_COLUMNS = (
+    "video",
+    "start",
+    "end",
+    "peak_time",
+    "peak",
+    "mean",
+    "explanation",
+    "warnings",
+    "evidence",
+    "kind",
+    "kind_probability",
+    "probe",
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class _Made:
     frame_size: tuple[int, int] | None = None
     system: str | None = None
     view: View = "whole"
+    probe: str = ""
 
     @classmethod
     def of(cls, made: Provenance) -> _Made:
@@ -62,6 +76,7 @@ class _Made:
             frame_size=read.frame_size,
             system=read.system,
             view=read.view,
+            probe=made.probe,
         )
 
     def provenance(self) -> Provenance:
@@ -77,10 +92,12 @@ class _Made:
             view=self.view,
             name=self.backbone,
         )
-        return Provenance(self.hiprobe_version, reading, self.localize, self.probe_created, self.probe_source)
+        return Provenance(
+            self.hiprobe_version, reading, self.localize, self.probe_created, self.probe_source, self.probe
+        )
 
     def body(self) -> dict[str, Any]:
-        first = {"site": "decoder", "frame_size": None, "system": None, "view": "whole"}
+        first = {"site": "decoder", "frame_size": None, "system": None, "view": "whole", "probe": ""}
         body = to_jsonable_python(self)
         _drop(body["localize"], {"false_alarms": None})
         return {name: value for name, value in body.items() if name not in first or value != first[name]}
@@ -157,11 +174,14 @@ def read_json(path: Path) -> Detection:
         raise UsageError(f"{path}: is no JSON ({error}); name a JSON file that detect wrote.") from error
 
 
-def result_path(folder: Path, video: Path, videos: Sequence[Path]) -> Path:
-    """Return where the JSON of a video goes: its stem, and a number where several videos share one."""
+def result_path(folder: Path, video: Path, videos: Sequence[Path], probe: str = "") -> Path:
+    """Return where the JSON of a video goes: its stem, a number where several videos share one, and the probe's name.
+
+    The probe is named where several ran together: ``night.fight.json``.
+    """
     same = [other for other in videos if other.stem == video.stem]
     suffix = f"-{same.index(video) + 1}" if len(same) > 1 else ""
-    return folder / f"{video.stem}{suffix}.json"
+    return folder / f"{video.stem}{suffix}{f'.{probe}' if probe else ''}.json"
 
 
 class EventCsv:
@@ -179,9 +199,9 @@ class EventCsv:
             numbers = (event.start, event.end, event.peak_time, event.peak, event.mean)
             # A row is read without the JSON beside it, so what must be known about the text goes with it.
             cells = (f"{value:.4f}" for value in numbers)
-            self._writer.writerow(
-                [detection.video.path, *cells, item.said, " ".join(detection.warnings), item.evidence]
-            )
+            kind = (item.kind.name, f"{item.kind.probability:.4f}") if item.kind else ("", "")
+            words = (item.said, " ".join(detection.warnings), item.evidence)
+            self._writer.writerow([detection.video.path, *cells, *words, *kind, detection.provenance.probe])
 
     def write(self, path: Path) -> None:
         """Write the file, atomically. Raises OutputError if it cannot be written."""

@@ -142,7 +142,7 @@ def view(detection: Detection, start_time: datetime | None) -> VideoView:
     abnormal = sum(event.end - event.start for event in found)
     peak = max((event.peak for event in found), default=-math.inf)
     return VideoView(
-        name=video.path.name,
+        name=video.path.name + (f" ({detection.provenance.probe})" if detection.provenance.probe else ""),
         path=str(video.path),
         severity=(peak - detection.threshold if events else -math.inf, abnormal),
         duration=video.duration,
