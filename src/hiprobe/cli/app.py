@@ -9,6 +9,7 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
+from hiprobe.cli.calibrate import calibrate
 from hiprobe.cli.datasets import datasets
 from hiprobe.cli.demo import demo
 from hiprobe.cli.detect import detect
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=Command)(fit)
+app.command(cls=Command)(calibrate)
 app.command(cls=Command)(detect)
 app.command("eval", cls=Command)(evaluate)
 app.command(cls=Command)(report)

@@ -1,5 +1,6 @@
 """The verbs: ``fit`` and ``fit_normal`` make a probe, ``refit`` adapts it, a ``Detector`` and ``evaluate`` use it."""
 
+from hiprobe.pipeline.calibrate import calibrate
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
 from hiprobe.pipeline.detector import Detector, detect, detect_together
 from hiprobe.pipeline.evaluate import evaluate_manifest, evaluate_scores
@@ -19,6 +20,7 @@ __all__ = [
     "SegmentScore",
     "StandOut",
     "Timings",
+    "calibrate",
     "detect",
     "detect_together",
     "evaluate_manifest",

@@ -34,7 +34,7 @@ def ordinary_footage(
         found = [
             stretch
             for video, item, of_video, is_normal in by_video
-            for stretch in _stretches(
+            for stretch in stretches_of(
                 item,
                 smooth(of_video, item.centres, sigma),
                 is_normal if margin is None else is_normal & _free(video, item, margin),
@@ -49,7 +49,7 @@ def sureness(alarms: AlarmRates, threshold: float) -> str:
     """Say in a sentence how many alarms a threshold gives, and how sure that is."""
     low, high = (rate_text(rate) for rate in alarms.interval(threshold))
     asked = f"{rate_text(alarms.asked)} was asked; " if alarms.asked else ""
-    seen = _length(alarms.hours)
+    seen = length_text(alarms.hours)
     return f"threshold {threshold:.3f}: {asked}by {seen} of ordinary footage, expect {low} to {high} (95%)"
 
 
@@ -59,12 +59,13 @@ def too_short(alarms: AlarmRates) -> tuple[str, ...]:
         return ()
     high = alarms.interval(alarms.threshold_for(alarms.asked))[1]
     return (
-        f"{_length(alarms.hours)} of ordinary footage cannot count {rate_text(alarms.asked)}: the threshold for it is "
-        f"extrapolated, and up to {rate_text(high)} may come. `hiprobe calibrate` makes it surer with more footage.",
+        f"{length_text(alarms.hours)} of ordinary footage cannot count {rate_text(alarms.asked)}: the threshold for it "
+        f"is extrapolated, and up to {rate_text(high)} may come. `hiprobe calibrate` makes it surer with more footage.",
     )
 
 
-def _length(hours: float) -> str:
+def length_text(hours: float) -> str:
+    """Say how long footage is."""
     return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
@@ -76,7 +77,7 @@ def _free(video: LabelledVideo, item: Features, margin: float) -> NDArray[np.boo
     return free
 
 
-def _stretches(item: Features, smoothed: FloatArray, ordinary: NDArray[np.bool_]) -> list[OrdinaryScores]:
+def stretches_of(item: Features, smoothed: FloatArray, ordinary: NDArray[np.bool_]) -> list[OrdinaryScores]:
     """Return the runs of ordinary segments as footage of their own."""
     if ordinary.all():
         return [OrdinaryScores(smoothed, item.centres, item.video.duration)]
