@@ -8,12 +8,15 @@ from itertools import combinations
 import numpy as np
 
 from hiprobe.arrays import FloatArray
-from hiprobe.probing import Saliency, fit_scorer, group_folds, layer_auc
-from hiprobe.probing.formulas import SaliencySettings, combine
+from hiprobe.probing import Saliency, SaliencySettings, fit_scorer, group_folds, layer_auc, probe_layers, saliency
+from hiprobe.probing.formulas import Estimator, combine
 from hiprobe.studies.compare import HOW, comparison
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import Measured, StudySettings, dlsp, measured
-from hiprobe.studies.result import StudyResult
+from hiprobe.studies.result import StudyResult, Table
+
+ESTIMATORS: tuple[Estimator, ...] = ("held-out-lda", "multivariate")
+"""Beside that of DLSP (S), ``per-feature``."""
 
 _METRICS = ("D_KL", "LDR", "H")
 _ORACLE = "oracle: the layer of the highest AUC on test"
@@ -39,7 +42,26 @@ def choice_of_layer(corpus: Corpus, reader: Reader, settings: StudySettings) -> 
         f"'{_ORACLE}' is no method: it looks at the labels that are measured on. It says how much a better "
         "choice could bring at most.",
     )
-    return StudyResult("dlsp", (corpus.name,), (table,), (bars,), notes)
+    return StudyResult("dlsp", (corpus.name,), (table, _by_chance(corpus, settings)), (bars,), notes)
+
+
+def _by_chance(corpus: Corpus, settings: StudySettings) -> Table:
+    """Tell what is chosen where there is nothing to find."""
+    ways: list[SaliencySettings] = [SaliencySettings(layer_by="auc")]
+    estimators: tuple[Estimator, ...] = ("per-feature", *ESTIMATORS)
+    ways += [SaliencySettings(layer_by="dlsp", estimator=estimator) for estimator in estimators]
+    states, labels, groups = (values[corpus.known] for values in (corpus.states, corpus.labels, corpus.groups))
+    rows = []
+    for way in ways:
+        found = probe_layers(states, labels, groups, corpus.layers, way, settings.seed)
+        if (chance := found.permuted) is None:
+            continue
+        name = "highest AUC" if way.layer_by == "auc" else f"DLSP, {way.estimator}"
+        most = int(np.argmax(chance.chosen))
+        rows.append((name, found.layer, float(chance.auc[corpus.layers.index(found.layer)]), float(chance.best.mean()),
+                     float(chance.chosen[0]), f"{corpus.layers[most]}: {chance.chosen[most]:.0%}"))  # fmt: skip
+    head = ("method", "layer", "its AUC by discriminants", "AUC by chance", "first layer by chance", "most by chance")
+    return Table("Under labels by chance, on all segments", head, tuple(rows))
 
 
 def _folds(corpus: Corpus, settings: StudySettings) -> list[list[np.ndarray]]:
@@ -54,11 +76,17 @@ def _held_out(corpus: Corpus, settings: StudySettings) -> tuple[list[FloatArray]
         scores = np.empty((len(corpus.layers), len(corpus.labels)))
         picks: dict[str, list[int]] = {}
         for fitting, held_out in group_folds(corpus.labels, corpus.groups, seed=seed):
+            fitting = fitting[corpus.known[fitting]]
             labels, groups, states = corpus.labels[fitting], corpus.groups[fitting], corpus.states[fitting]
             for index in range(len(corpus.layers)):
                 scorer = fit_scorer(states[:, index], labels, groups, seed=seed).scorer
                 scores[index, held_out] = scorer.scores(corpus.states[held_out, index])
-            for name, index in _rules(dlsp(corpus, fitting), layer_auc(states, labels, groups)).items():
+            others = {}
+            for estimator in ESTIMATORS:
+                way = SaliencySettings(estimator=estimator)
+                others[f"DLSP, {estimator}"] = saliency(states, labels, way, groups=groups).best
+            found = _rules(dlsp(corpus, fitting), layer_auc(states, labels, groups)) | others
+            for name, index in found.items():
                 picks.setdefault(name, []).append(index)
         everything.append(scores)
         for name, indices in picks.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from hiprobe.arrays import FloatArray
-from hiprobe.probing import probe_layers, saliency
+from hiprobe.probing import DlspResult, probe_layers, saliency
 from hiprobe.studies.corpus import Corpus, Reader
 from hiprobe.studies.protocol import StudySettings, band, layer_curve
 from hiprobe.studies.result import Line, Plot, StudyResult, Table
@@ -23,29 +25,37 @@ def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResu
     """Measure D_KL, LDR, H, S, silhouette and AUC of each layer; draw them, and maps of four layers."""
     states, labels, groups = (values[corpus.known] for values in (corpus.states, corpus.labels, corpus.groups))
     found = probe_layers(states, labels, groups, corpus.layers, seed=settings.seed)
-    metrics = {"D_KL": found.d_kl, "LDR": found.ldr, "H": found.entropy, "S": found.combined}
+    salient = saliency(states, labels, layers=corpus.layers)  # S of all three metrics, noise or not
+    metrics = {"D_KL": found.d_kl, "LDR": found.ldr, "H": found.entropy, "S": salient.combined}
     resampled = _resampled(corpus, settings.seed)
     auc, auc_bands = layer_curve(corpus, settings)
     best = int(np.argmax(auc))
     table = Table(
         "Each layer",
-        ("layer", *metrics, "wins of bootstraps", "silhouette", "segment AUC", "frame AUC"),
+        ("layer", *metrics, "chosen in bootstraps", "silhouette", "segment AUC", "frame AUC"),
         tuple(
             (layer, *(float(values[i]) for values in metrics.values()), float(found.stability[i]),
              float(found.silhouette[i]), float(found.cv_auc[i]), auc[i])
             for i, layer in enumerate(corpus.layers)
         ),
     )  # fmt: skip
+    tables, chance = _by_chance(corpus, found)
     plots = [
-        _curve(corpus, name, values, _bands(values, resampled[name], _HIGHEST[name]), found.layer)
+        _curve(corpus, name, values, _bands(values, resampled[name], _HIGHEST[name]), salient.layer)
         for name, values in metrics.items()
     ]
-    plots.append(_curve(corpus, "silhouette", found.silhouette, None, found.layer))
-    plots.append(_curve(corpus, "frame AUC", np.array(auc), auc_bands, found.layer))
-    shown = dict.fromkeys((corpus.layers[0], found.layer, corpus.layers[best], corpus.layers[-1]))
+    for index, name in enumerate(("D_KL", "LDR")):
+        plots[index] = replace(plots[index], lines=(*plots[index].lines, *chance.get(name, ())))
+    plots.append(_curve(corpus, "silhouette", found.silhouette, None, salient.layer))
+    plots.append(_curve(corpus, "frame AUC", np.array(auc), auc_bands, salient.layer))
+    if found.permuted is not None:
+        discriminants = _curve(corpus, "AUC of discriminants", found.permuted.auc, None, salient.layer)
+        plots.append(replace(discriminants, lines=(*discriminants.lines, *chance["AUC"])))
+    shown = dict.fromkeys((corpus.layers[0], salient.layer, corpus.layers[best], corpus.layers[-1]))
     plots += [plot for layer in shown for plot in _maps(corpus, layer, settings.seed)]
     notes = (
-        f"l* by DLSP is layer {found.layer}, where frame AUC is {auc[corpus.layers.index(found.layer)]:.3f}; the "
+        f"l* by DLSP is layer {salient.layer}, where frame AUC is {auc[salient.best]:.3f}; by cross-validated AUC of "
+        f"segments, as fit chooses, it is layer {found.layer}, with {auc[corpus.layers.index(found.layer)]:.3f}; the "
         "highest, "
         f"{auc[best]:.3f}, is at layer {corpus.layers[best]}; the last layer has {auc[-1]:.3f}. The peak is "
         "seen on the "
@@ -55,7 +65,25 @@ def layers(corpus: Corpus, reader: Reader, settings: StudySettings) -> StudyResu
         f"videos, cross-validated by group, C chosen within the fitting folds, mean of {settings.repeats} repeats.",
         *found.notes,
     )
-    return StudyResult("layers", (corpus.name,), (table,), tuple(plots), notes)
+    return StudyResult("layers", (corpus.name,), (table, *tables), tuple(plots), notes)
+
+
+def _by_chance(corpus: Corpus, found: DlspResult) -> tuple[tuple[Table, ...], dict[str, tuple[Line, ...]]]:
+    """Return a table of each layer under labels by chance, and a line with a band for each metric."""
+    chance = found.permuted
+    if chance is None:
+        return (), {}
+    lines = {
+        name: (Line("labels by chance", *(tuple(of[index].tolist()) for of in (chance.mean, chance.low, chance.high))),)
+        for index, name in enumerate(("D_KL", "LDR", "AUC"))
+    }
+    rows = tuple(
+        (layer, float(chance.auc[i]), *(f"{chance.mean[m, i]:.3f} ({chance.low[m, i]:.3f} to {chance.high[m, i]:.3f})"
+         for m in (2, 0, 1)), float(chance.chosen[i]))
+        for i, layer in enumerate(corpus.layers)
+    )  # fmt: skip
+    head = ("layer", "AUC of discriminants", "AUC by chance", "D_KL by chance", "LDR by chance", "chosen by chance")
+    return (Table("Each layer under labels by chance: mean and 95%", head, rows),), lines
 
 
 def _resampled(corpus: Corpus, seed: int) -> dict[str, FloatArray]:
