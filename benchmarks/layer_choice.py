@@ -1,9 +1,10 @@
 """Ways to choose the layer, compared where nothing is chosen on what is measured.
 
-    python -m benchmarks.layer_choice DATA [--work bench-out] [--only surv_fight|ucsd_ped2|samples]
+    python -m benchmarks.layer_choice DATA [--work bench-out] [--only surv_fight|ucsd_ped2|samples] [--splits 3]
+    python -m benchmarks.layer_choice DATA --chance
 
-DATA is that of ``benchmarks.real_footage``; the bundled samples need none. In each of five folds by group, and for each of
-three splits, every rule sees the fitting segments alone. What it picks is fitted as ``fit`` fits it, and the held-out
+DATA is that of ``benchmarks.real_footage``; the bundled samples need none. In each of five folds by group, and for each
+of three splits, every rule sees the fitting segments alone. What it picks is fitted as ``fit`` fits it, and the held-out
 segments are scored. Prints, for each data set: AUC by rule, layers chosen, rank correlation of each curve with the
 cross-validated AUC of all segments, and what is chosen under labels by chance.
 """
@@ -26,13 +27,12 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.extraction import hidden_states
 from benchmarks.real_footage import read_videos
 from hiprobe.backbones import Backbone, load_backbone
-from hiprobe.datasets import LabelledVideo, load_manifest, partly_covered, segment_labels
+from hiprobe.datasets import load_manifest, partly_covered, segment_labels
 from hiprobe.files import write_text
 from hiprobe.probing import SaliencySettings, fit_scorer, group_folds, layer_auc, probe_layers, saliency
 from hiprobe.probing.formulas import Estimator, combine
 from hiprobe.samples import SAMPLE_LABELS
 
-SEEDS = (0, 1, 2)
 DRAWS = 20
 """Labellings by chance."""
 
@@ -97,19 +97,20 @@ def curves(data: Data, rows: NDArray[np.intp]) -> Curves:
         of = saliency(states, labels, settings, groups=groups)
         if estimator == "per-feature":
             found[BEFORE] = of.combined
-        found[f"dlsp, {estimator}"] = combine(
-            of.d_kl, of.ldr, of.entropy, replace(settings, weights=(0.5, 0.5, 0.0))
-        )[0]
+        found[f"dlsp, {estimator}"] = combine(of.d_kl, of.ldr, of.entropy, replace(settings, weights=(0.5, 0.5, 0.0)))[
+            0
+        ]
     last = np.zeros(states.shape[1])
     last[-1] = 1
     return found | {"last layer": last}
 
 
-def compare(data: Data, note: Path) -> dict[str, Any]:
+def compare(data: Data, note: Path, splits: int) -> dict[str, Any]:
     """Score each fold at the layer that each rule picks from the others. Progress is kept in the file ``note``."""
     scores: dict[str, NDArray[np.float64]] = {}
+    done: dict[str, list[float]] = {}
     chosen: dict[str, list[int]] = {}
-    for at, seed in enumerate(SEEDS):
+    for seed in range(splits):
         for fitting, held_out in group_folds(data.labels, data.groups, seed=seed):
             fitted: dict[int, NDArray[np.float64]] = {}
             for rule, curve in curves(data, fitting).items():
@@ -118,12 +119,11 @@ def compare(data: Data, note: Path) -> dict[str, Any]:
                     states = data.states[:, layer]
                     scorer = fit_scorer(states[fitting], data.labels[fitting], data.groups[fitting], seed=seed).scorer
                     fitted[layer] = scorer.scores(states[held_out])
-                scores.setdefault(rule, np.full((len(SEEDS), len(data.labels)), np.nan))[at, held_out] = fitted[layer]
+                scores.setdefault(rule, np.full((splits, len(data.labels)), np.nan))[seed, held_out] = fitted[layer]
                 chosen.setdefault(rule, []).append(layer + 1)
-        done = {rule: [data.auc(of_seed) for of_seed in of_rule[: at + 1]] for rule, of_rule in scores.items()}
+        done = {rule: [data.auc(of_seed) for of_seed in of_rule[: seed + 1]] for rule, of_rule in scores.items()}
         write_text(note, json.dumps({"auc": done, "chosen": chosen}, indent=1) + "\n")
-    low_high = intervals(data, scores)
-    return {"auc": done, "chosen": chosen, "against": low_high}
+    return {"auc": done, "chosen": chosen, "against": intervals(data, scores)}
 
 
 def intervals(data: Data, scores: dict[str, NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
@@ -154,6 +154,7 @@ def by_chance(data: Data, estimator: Estimator, by: Any) -> dict[str, Any]:
     best = found.permuted.best
     return {
         "layer": found.layer,
+        "folds": list(found.fold_layers),
         "stability": float(found.stability[found.layer - 1]),
         "first": first,
         "last": last,
@@ -166,7 +167,7 @@ def by_chance(data: Data, estimator: Estimator, by: Any) -> dict[str, Any]:
 def tell(name: str, numbers: dict[str, Any], data: Data) -> None:
     """Print the tables of a data set."""
     print(f"\n### {name}: {len(data.labels)} segments, {len(set(data.groups.tolist()))} groups; {data.unit} AUC\n")
-    print("| layer chosen by | AUC, mean of 3 splits | each split | less what fit did before, 95% | rank corr. | layers |")
+    print("| layer chosen by | AUC, mean of splits | each split | less DLSP as before, 95% | rank corr. | layers |")
     print("| --- | --- | --- | --- | --- | --- |")
     for rule, aucs in numbers["auc"].items():
         counted = ", ".join(f"{layer} x{n}" for layer, n in sorted(Counter(numbers["chosen"][rule]).items()))
@@ -177,13 +178,23 @@ def tell(name: str, numbers: dict[str, Any], data: Data) -> None:
             f"| {rule} | {np.mean(aucs):.3f} | {each} | {difference:+.3f} ({low:+.3f} to {high:+.3f}) | "
             f"{numbers['rank'].get(rule, float('nan')):+.2f} | {counted} |"
         )
-    print(f"\n{DRAWS} labellings by chance (1 layer of {data.states.shape[1]} by luck: {1 / data.states.shape[1]:.1%})\n")
-    print("| layer chosen by | layer 1 | last layer | most frequent | AUC reached, mean (95%) | true labels | layer |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for rule, found in numbers["chance"].items():
+
+
+def tell_chance(name: str, chance: dict[str, Any], data: Data) -> None:
+    """Print what labels by chance choose."""
+    print(f"\n### {name}: {len(data.labels)} segments, {len(set(data.groups.tolist()))} groups")
+    print(
+        f"\n{DRAWS} labellings by chance (1 layer of {data.states.shape[1]} by luck: {1 / data.states.shape[1]:.1%})\n"
+    )
+    print(
+        "| layer chosen by | layer | without each fold | of bootstraps | its AUC | AUC by chance, mean (95%) | ", end=""
+    )
+    print("layer 1 by chance | most frequent by chance |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for rule, found in chance.items():
         print(
-            f"| {rule} | {found['first']:.0%} | {found['last']:.0%} | {found['most']:.0%} | {found['best'][0]:.3f} "
-            f"({found['best'][1]:.3f}) | {found['auc']:.3f} | {found['layer']} |"
+            f"| {rule} | {found['layer']} | {', '.join(map(str, found['folds']))} | {found['stability']:.0%} | "
+            f"{found['auc']:.3f} | {found['best'][0]:.3f} ({found['best'][1]:.3f}) | {found['first']:.0%} | "
+            f"{found['most']:.0%} |"
         )
 
 
@@ -193,6 +204,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with surv_fight/ and ucsd_ped2/")
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states and numbers")
     parser.add_argument("--only", choices=["surv_fight", "ucsd_ped2", "samples"], help="one of the three")
+    parser.add_argument("--splits", type=int, default=3, help="cross-validations, each with other folds")
+    parser.add_argument("--chance", action="store_true", help="only what labels by chance choose, which takes seconds")
     options = parser.parse_args()
     backbone = load_backbone(report=print)
     for name in ("surv_fight", "ucsd_ped2", "samples"):
@@ -200,12 +213,16 @@ def main() -> None:
             continue
         data = read(name, options.data, backbone, options.work)
         note = options.work / f"layer_choice-{name}.json"
-        numbers = compare(data, note)
-        whole = curves(data, np.arange(len(data.labels)))
-        numbers["rank"] = {rule: float(spearmanr(curve, whole["auc"])[0]) for rule, curve in whole.items()}
-        numbers["chance"] = {"auc": by_chance(data, "per-feature", "auc")} | {
+        chance = {"auc": by_chance(data, "per-feature", "auc")} | {
             f"dlsp, {estimator}": by_chance(data, estimator, "dlsp") for estimator in ESTIMATORS
         }
+        tell_chance(name, chance, data)
+        if options.chance:
+            continue
+        numbers = compare(data, note, options.splits)
+        whole = curves(data, np.arange(len(data.labels)))
+        numbers["rank"] = {rule: float(spearmanr(curve, whole["auc"])[0]) for rule, curve in whole.items()}
+        numbers["chance"] = chance
         write_text(note, json.dumps(numbers, indent=1) + "\n")
         tell(name, numbers, data)
 
