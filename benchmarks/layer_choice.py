@@ -4,7 +4,7 @@
     python -m benchmarks.layer_choice DATA --chance
 
 DATA is that of ``benchmarks.real_footage``; the bundled samples need none. In each of five folds by group, and for each
-of three splits, every rule sees the fitting segments alone. What it picks is fitted as ``fit`` fits it, and the held-out
+of three splits, every rule sees the fitting segments alone. Its layer is fitted as ``fit`` fits it, and the held-out
 segments are scored. Prints, for each data set: AUC by rule, layers chosen, rank correlation of each curve with the
 cross-validated AUC of all segments, and what is chosen under labels by chance.
 """
