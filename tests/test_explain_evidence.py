@@ -55,7 +55,7 @@ def test_no_claim_goes_beyond_the_footage(rate: float, hours: float) -> None:
 
 
 def test_of_too_little_footage_its_length_is_said() -> None:
-    assert rarity(0.001, 0.7) == "ordinary footage never reached such a score in its 42 minutes"
+    assert rarity(0.001, 0.7) == "ordinary footage never reached such a score (there are 42 minutes of it)"
     with pytest.raises(ValueError, match="at least 0"):
         rarity(-1.0)
 

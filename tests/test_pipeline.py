@@ -388,6 +388,7 @@ def test_results_as_json_and_csv(fitted: FitResult, unseen: Path, tmp_path: Path
     events.write(tmp_path / "events.csv")
     text = (tmp_path / "events.csv").read_text()
     assert ",a bright flash,fake text,Flash (" in text
+    assert "%); ordinary footage " in result.events[0].evidence
     kind = result.events[0].kind
     assert kind and text.endswith(f"; most like bright2.mp4 at 0:02 (flash).,flash,{kind.probability:.4f},\n")
     columns = "video,start,end,peak_time,peak,mean,explanation,warnings,evidence,kind,kind_probability,probe"

@@ -66,13 +66,13 @@ def rarity(rate_per_hour: float, hours: float | None = None) -> str:
         If a number is negative.
 
     >>> rarity(0.001, hours=0.7)
-    'ordinary footage never reached such a score in its 42 minutes'
+    'ordinary footage never reached such a score (there are 42 minutes of it)'
     """
     if rate_per_hour < 0 or (hours is not None and hours < 0):
         raise ValueError(f"{rate_per_hour} events an hour of {hours} hours; give numbers of at least 0.")
     # Less than one event in all the footage: what is rarer than that, the footage cannot tell.
     if hours is not None and rate_per_hour * hours < 1 - 1e-9:
-        return f"ordinary footage never reached such a score in its {_span(hours)}"
+        return f"ordinary footage never reached such a score (there are {_span(hours)} of it)"
     if rate_per_hour == 0:
         return "ordinary footage never reached such a score"
     often = (
@@ -124,8 +124,8 @@ def _clock(seconds: float) -> str:
 
 def _span(hours: float) -> str:
     """Say a stretch of time in the largest unit that it holds more than one of."""
-    for unit, length in (("day", 24.0), ("hour", 1.0), ("minute", 1 / 60)):
+    for unit, length in (("day", 24.0), ("hour", 1.0), ("minute", 1 / 60), ("second", 1 / 3600)):
         count = round(hours / length)
         if count > 1:
             return f"{count} {unit}s"
-    return "a minute"
+    return "a second"

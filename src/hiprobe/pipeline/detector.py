@@ -150,6 +150,7 @@ class Detector:
                         _similar(event, features, probe),
                         _kind(event, features, probe, segments, threshold),
                     ),
+                    self.probe,
                     maps,
                 )
                 for event, text in zip(events, explanations, strict=True)
@@ -290,9 +291,14 @@ def score(
     return tuple(SegmentScore(*row) for row in rows), float(threshold), events
 
 
-def _with_evidence(item: DetectedEvent, maps: AnomalyMap | None) -> DetectedEvent:
+def _with_evidence(item: DetectedEvent, probe: Probe, maps: AnomalyMap | None) -> DetectedEvent:
     """Fill in the sentence of what was measured of an event."""
-    said = evidence(item.kind, place=place_of(maps, item.event), similar=item.similar)
+    rate = hours = None
+    if probe.alarms is not None:
+        hours, highest = probe.alarms.hours, probe.alarms.peaks[0]
+        # Over the highest peak there is only a tail, which is no measurement.
+        rate = probe.alarms.rate_at(item.event.peak) if item.event.peak <= highest else 0.0
+    said = evidence(item.kind, rate, hours, place_of(maps, item.event), item.similar)
     return replace(item, evidence=said)
 
 
