@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from hiprobe.features import Features, FeatureStore, Look, Run, extract, look_at
 from hiprobe.localize import find_events
-from hiprobe.pipeline import Detector, fit
-from hiprobe.pipeline.guards import FROZEN, Verdict, blind, stretches
-from hiprobe.probing import LogisticProbe
+from hiprobe.pipeline import Detector, evaluate_manifest, fit
+from hiprobe.pipeline.guards import FROZEN, Verdict, blind, learn_pictures, stretches
+from hiprobe.probing import LogisticProbe, learn_familiar
 from hiprobe.report import detection_json
 from hiprobe.report.files import parse_detection
 from hiprobe.video import Sampling, VideoInfo
@@ -172,3 +173,93 @@ def test_a_signal_that_is_lost_raises_no_event(probe: LogisticProbe, tmp_path: P
     run.store.save(replace(kept, looks=None))
     assert extract(video, backbone, probe.extraction, run).looks is None
     assert detector.detect(video).unjudged == found.unjudged
+
+
+def test_a_probe_knows_the_pictures_that_it_learned_from(tmp_path: Path) -> None:
+    looks, groups = looks_of(place, 12), np.repeat(["a", "b", "c"], 4)
+    familiar = learn_familiar(looks, groups)
+    assert familiar is not None and familiar.limit == 1
+    assert familiar.sentences(looks) == (None,) * 12
+    # A thing that is bright and large changes the picture less than the light does.
+    assert familiar.sentences(looks_of(with_something)) == (None,) * 8
+    spoiled = {
+        "darker": lambda index: (place(index) * 0.2).astype(np.uint8),
+        "brighter": lambda index: (place(index) * 0.3 + 178).astype(np.uint8),
+        "noisier": lambda index: np.clip(place(index) + np.random.default_rng(index).normal(0, 30, (*SIZE, 1)), 0, 255),
+        "blurred": lambda index: gaussian_filter(place(index), (1.5, 1.5, 0)),
+        "colourful": lambda index: (place(index) * np.array([0.3, 1, 1])).astype(np.uint8),
+    }
+    for word, picture in spoiled.items():
+        found = familiar.sentences(looks_of(lambda index, picture=picture: picture(index).astype(np.uint8)))
+        assert all(sentence is not None and word in sentence for sentence in found), word
+    assert learn_familiar(np.full_like(looks, np.nan), groups) is None
+    assert familiar.sentences(np.full_like(looks, np.nan)) == (None,) * 12
+
+
+def with_something(index: int) -> Image:
+    image = place(index)
+    image[20:50, 8 * (index % 8) : 8 * (index % 8) + 24] = 230
+    return image
+
+
+@settings(deadline=None)
+@given(st.integers(2, 6), st.integers(0, 2**32 - 1))
+def test_the_more_groups_differ_the_further_the_limit(groups: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    looks = np.abs(random.normal(100, 20, (groups * 5, len(Look)))).astype(np.float32)
+    names = np.repeat(np.arange(groups), 5)
+    near, far = looks.copy(), looks.copy()
+    far[names == 0, Look.COLOUR] += 255
+    a, b = learn_familiar(near, names), learn_familiar(far, names)
+    assert a is not None and b is not None and b.limit > 255 / 30 - 5 > a.limit >= 1
+    assert a.sentences(near) == b.sentences(far) == (None,) * len(looks)
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> LogisticProbe:
+    """Of a place where something appears; each clip is a group."""
+    folder = tmp_path_factory.mktemp("placed")
+    rows = ["path,label,start,end,group"]
+    for number in range(4):
+        images = [(with_something if 40 <= i < 80 else place)(1000 * number + i) for i in range(120)]
+        write_video(folder / f"{number}.mp4", 120, fps=10, images=images, size=SIZE, options={"crf": "10"})
+        rows.append(f"{number}.mp4,thing,4,8,{number}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return fit(folder / "labels.csv", WideBackbone()).probe
+
+
+def test_a_darkened_clip_is_told_and_raises_no_event(placed: LogisticProbe, tmp_path: Path) -> None:
+    def clip(name: str, light: float) -> Path:
+        images = [((with_something if 60 <= i < 90 else place)(i) * light).astype(np.uint8) for i in range(150)]
+        return write_video(tmp_path / name, 150, fps=10, images=images, size=SIZE, options={"crf": "10"})
+
+    clear, dark = clip("clear.mp4", 1), clip("dark.mp4", 0.2)
+    placed.save(tmp_path / "place.probe")
+    probe = LogisticProbe.load(tmp_path / "place.probe")
+    assert probe.familiar == placed.familiar is not None
+    detector = Detector(probe, WideBackbone())
+    assert detector.detect(clear).unjudged == ()
+    found = detector.detect(dark)
+    assert [(s.start, s.end, s.reason) for s in found.unjudged] == [(0, 15, "unlike")] and not found.events
+    assert "darker" in found.unjudged[0].sentence
+    # A probe of an earlier release knows of no pictures, and its file names none.
+    replace(placed, familiar=None).save(tmp_path / "old.probe")
+    assert b"familiar" not in (tmp_path / "old.probe").read_bytes()
+    assert Detector(LogisticProbe.load(tmp_path / "old.probe"), WideBackbone()).detect(dark).unjudged == ()
+
+
+def test_evaluation_says_how_much_was_not_judged(placed: LogisticProbe, tmp_path: Path) -> None:
+    images = [snow(i) if i >= 60 else place(i) for i in range(120)]
+    write_video(tmp_path / "lost.mp4", 120, fps=10, images=images, size=SIZE, options={"crf": "10"})
+    (tmp_path / "labels.csv").write_text("path,label\nlost.mp4,normal\n")
+    report = evaluate_manifest(tmp_path / "labels.csv", placed, WideBackbone())
+    assert any(note.startswith("6.0 of 12.0 s, in 1 of 1 videos, could not be judged") for note in report.notes)
+
+
+def test_a_calibration_clip_that_shows_nothing_is_told(placed: LogisticProbe, tmp_path: Path) -> None:
+    black = replace(features(looks_of(flat(0), 3)), identity="black")
+    familiar, notes = learn_pictures([black, features(looks_of(place, 5))], ["a"] * 3 + ["b"] * 5)
+    assert notes == ("3 of 8 calibration segments show nothing (black, frozen, without detail).",)
+    assert familiar is not None and familiar.ranges["brightness"][0] > -3
+    assert learn_pictures([black], ["a"] * 3)[0] is None
+    assert learn_pictures([replace(black, looks=None)], ["a"] * 3) == (None, ())

@@ -12,10 +12,10 @@ import numpy as np
 from hiprobe.backbones import Backbone
 from hiprobe.errors import FeatureError, UsageError, VideoError
 from hiprobe.explain import AnomalyMap, Explanation, MapKeeper, evidence, explain_events, place_of, read_anomaly_map
-from hiprobe.features import Failure, Features, Run, extract, extract_each_together, read_looks
+from hiprobe.features import Failure, Features, Run, extract, extract_each_together
 from hiprobe.localize import Event, LocalizeSettings, find_events, smooth
 from hiprobe.pipeline.detection import DetectedEvent, Detection, Provenance, SegmentScore, Timings
-from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches
+from hiprobe.pipeline.guards import Verdicts, judge, judged, stretches, with_looks
 from hiprobe.probing import CalibrationSegment, EventKind, Probe, check_alarms, check_backbone, threshold_of
 from hiprobe.sampling import Sampling
 from hiprobe.version import __version__
@@ -121,8 +121,8 @@ class Detector:
         """
         began = time.perf_counter()
         probe, info = self.probe, self.backbone.info
-        features = self._with_looks(ref, features)
-        verdicts = judge(features)
+        features = with_looks(ref, features, self.backbone.info)
+        verdicts = judge(features, self.probe)
         segments, threshold, events = score(features, probe, self.localize, verdicts)
         explanations: Sequence[Explanation | None] = [None] * len(events)
         warnings = list(features.video.warnings)
@@ -168,14 +168,6 @@ class Detector:
             start=ref.start,
             unjudged=stretches(features, verdicts),
         )
-
-    def _with_looks(self, ref: VideoRef, features: Features) -> Features:
-        """Add how segments look to features that an earlier release kept without: the video is decoded for it."""
-        if features.looks is not None:
-            return features
-        reading = features.reading
-        looks = read_looks(ref.open(), reading.sampling, self.backbone.info.shown_size(reading))
-        return replace(features, looks=looks)
 
 
 def detect(
@@ -270,7 +262,7 @@ def score(
     threshold, and of events. Their smoothed score is what the curve of the others says there.
     """
     raw = probe.score(features.at(probe.reading.layer))
-    verdicts = judge(features) if verdicts is None else verdicts
+    verdicts = judge(features, probe) if verdicts is None else verdicts
     known = judged(verdicts)
     if not known.any():  # the scores are told all the same
         known = ~known

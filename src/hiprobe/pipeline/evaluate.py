@@ -61,7 +61,20 @@ def evaluate_manifest(
         video_scores(video, found.video.duration, found.segments, [item.event for item in found.events], _kinds(found))
         for video, found in zip(manifest.videos, detections, strict=True)
     ]
-    return evaluate(scored, ious, n_resamples=n_resamples)
+    report = evaluate(scored, ious, n_resamples=n_resamples)
+    return replace(report, notes=(*report.notes, *_unjudged_notes(detections)))
+
+
+def _unjudged_notes(detections: Sequence[Detection]) -> tuple[str, ...]:
+    """Say how much of the videos was not judged, if anything."""
+    spans = [stretch.end - stretch.start for found in detections for stretch in found.unjudged]
+    if not spans:
+        return ()
+    whole, videos = sum(found.video.duration for found in detections), sum(bool(found.unjudged) for found in detections)
+    return (
+        f"{sum(spans):.1f} of {whole:.1f} s, in {videos} of {len(detections)} videos, could not be judged: nothing is "
+        "detected there, and frame scores are those of the moments around.",
+    )
 
 
 def evaluate_scores(

@@ -24,6 +24,7 @@ from hiprobe.datasets import (
 from hiprobe.errors import CalibrationError, ProbeError
 from hiprobe.features import Features, Run, extract_all, raise_failures
 from hiprobe.localize import AlarmRates, LocalizeSettings
+from hiprobe.pipeline.guards import learn_pictures, with_looks
 from hiprobe.pipeline.ordinary import ordinary_footage, too_short
 from hiprobe.probing import (
     CalibrationSegment,
@@ -161,6 +162,7 @@ def fit(
     localize = localize or (keep.localize if keep else LocalizeSettings())
     features, failures = extract_all(manifest.refs, backbone, reading, run)
     raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
+    features = [with_looks(ref, item, backbone.info) for ref, item in zip(manifest.refs, features, strict=True)]
     return fit_features(manifest, features, localize, saliency, keep, run.seed, false_alarms)
 
 
@@ -213,6 +215,7 @@ def fit_features(
     kinds |= {video.label for video in manifest.videos if video.video_level}
     standardised = scorer.scorer.standardised(at_layer)
     told = fit_kinds(standardised[labels], *_events(manifest, features, labels), groups[labels], seed)
+    familiar, notes = learn_pictures(features, groups)
     probe = LogisticProbe(
         reading=replace(reading, layers=(layer,)),
         scorer=scorer.scorer,
@@ -234,6 +237,7 @@ def fit_features(
                 *([KEPT_NOTE] if keep else []),
                 *told.notes,
                 *too_short(alarms),
+                *notes,
             ),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -241,6 +245,7 @@ def fit_features(
         index=_segment_index(manifest, features, labels, known, standardised),
         kinds=told.scorer,
         alarms=alarms,
+        familiar=familiar,
     )
     return FitResult(probe, dlsp, scorer, n_segments, n_abnormal, len(known) - n_segments, keep is not None, told)
 

@@ -8,14 +8,17 @@ left out of smoothing, so that their scores do not leak into others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.arrays import BoolArray
-from hiprobe.features import Features, Look
+from hiprobe.backbones import BackboneInfo
+from hiprobe.features import Features, Look, read_looks
 from hiprobe.localize.unjudged import Reason, Unjudged
+from hiprobe.probing import Familiar, Probe, learn_familiar
+from hiprobe.video import VideoRef
 
 BLACK, FLAT, SNOW, BLURRED, BANDED, COLOURED, BURNT = 8.0, 3.0, 0.4, 0.995, 0.9, 50.0, 0.7
 """Limits on :class:`Look`: mean and deviation in grey levels, correlations of neighbours, share of rows, colour in grey
@@ -54,9 +57,43 @@ _BLIND = {
 }
 
 
-def judge(features: Features) -> Verdicts:
+def with_looks(ref: VideoRef, features: Features, info: BackboneInfo) -> Features:
+    """Add how segments look to features that an earlier release kept without: the video is decoded for it."""
+    if features.looks is not None:
+        return features
+    reading = features.reading
+    return replace(features, looks=read_looks(ref.open(), reading.sampling, info.shown_size(reading)))
+
+
+def judge(features: Features, probe: Probe) -> Verdicts:
     """Return of each segment why it cannot be judged; nothing can be told of features without looks."""
-    return blind(features)
+    return verdicts_of(features, probe.familiar)
+
+
+def verdicts_of(features: Features, familiar: Familiar | None) -> Verdicts:
+    """The same, by the pictures that are known, if any."""
+    found = blind(features)
+    if familiar is None or features.looks is None:
+        return found
+    return tuple(
+        first if first or sentence is None else Verdict("unlike", sentence)
+        for first, sentence in zip(found, familiar.sentences(features.looks), strict=True)
+    )
+
+
+def learn_pictures(features: Sequence[Features], groups: ArrayLike) -> tuple[Familiar | None, tuple[str, ...]]:
+    """Learn how the pictures of a calibration set look, and say if some show nothing; None if that is not known.
+
+    ``groups`` are of all segments, in order. Segments that show nothing are not learned from.
+    """
+    looks = [item.looks for item in features if item.looks is not None]
+    if len(looks) < len(features):
+        return None, ()
+    seen = np.concatenate([judged(blind(item)) for item in features])
+    if not seen.any():
+        return None, (f"None of the {len(seen)} calibration segments shows anything: see that the videos can be seen.",)
+    note = f"{int((~seen).sum())} of {len(seen)} calibration segments show nothing (black, frozen, without detail)."
+    return learn_familiar(np.concatenate(looks)[seen], np.asarray(groups)[seen]), () if seen.all() else (note,)
 
 
 def blind(features: Features) -> Verdicts:

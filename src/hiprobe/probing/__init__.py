@@ -11,6 +11,7 @@ Layers are decoder blocks, counted from 1: the embedding is not one.
 
 from hiprobe.probing.choice import fit_chosen
 from hiprobe.probing.dlsp import DlspResult, probe_layers
+from hiprobe.probing.familiar import Familiar, learn_familiar
 from hiprobe.probing.folds import group_folds
 from hiprobe.probing.formulas import SaliencySettings
 from hiprobe.probing.kinds import UNKNOWN, EventKind, FittedKinds, KindScorer, fit_kinds
@@ -43,6 +44,7 @@ __all__ = [
     "Card",
     "DlspResult",
     "EventKind",
+    "Familiar",
     "FittedKinds",
     "FittedScorer",
     "Gaussian",
@@ -72,6 +74,7 @@ __all__ = [
     "kept_rows",
     "layer_auc",
     "layer_silhouette",
+    "learn_familiar",
     "out_of_fold_scores",
     "probe_layers",
     "read_probe",

@@ -20,6 +20,7 @@ from hiprobe.features import Extraction
 from hiprobe.localize import AlarmRates, LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer, adapt_scorer
 from hiprobe.probing.dlsp import DlspResult
+from hiprobe.probing.familiar import Familiar
 from hiprobe.probing.formulas import Estimator, LayerBy
 from hiprobe.probing.kinds import UNNAMED, EventKind, KindScorer, KindsHeader
 from hiprobe.probing.permuted import Permuted
@@ -96,6 +97,8 @@ class LogisticProbe:
         What tells kinds of events apart; see :meth:`kind`. None where there is one kind only, or it was not fitted.
     alarms : AlarmRates, optional
         How many alarms an hour a threshold gives. Probes of earlier releases do not know.
+    familiar : Familiar, optional
+        How the pictures of the calibration look. Probes of earlier releases do not know.
 
     Raises
     ------
@@ -116,6 +119,7 @@ class LogisticProbe:
     index: SegmentIndex | None = None
     kinds: KindScorer | None = None
     alarms: AlarmRates | None = None
+    familiar: Familiar | None = None
 
     def __post_init__(self) -> None:
         _ = self.reading.layer
@@ -259,6 +263,7 @@ class LogisticProbe:
             segments=self.index.segments if self.index else (),
             kinds=KindsHeader.of(self.kinds),
             alarms=self.alarms,
+            familiar=self.familiar,
         )
         tensors = {f"scorer.{name}": getattr(self.scorer, name) for name in _VECTORS}
         tensors |= {f"dlsp.{name}": getattr(self.dlsp, name) for name in _CURVES}
@@ -314,6 +319,7 @@ class LogisticProbe:
                 index=_index(header.segments, tensors, width),
                 kinds=header.kinds and header.kinds.scorer(tensors, width),
                 alarms=header.alarms,
+                familiar=header.familiar,
             )
         except UsageError as error:
             raise damaged(path, str(error)) from error
@@ -344,6 +350,7 @@ class _Header:
     dlsp_estimator: Estimator = "per-feature"
     dlsp_fold_layers: tuple[int, ...] = ()
     alarms: AlarmRates | None = None
+    familiar: Familiar | None = None
 
 
 def _check_vector(path: Path, name: str, array: FloatArray | None, length: int) -> None:

@@ -131,6 +131,11 @@ class OneClassProbe:
         )
 
     @property
+    def familiar(self) -> None:
+        """See :attr:`hiprobe.probing.Probe.familiar`: not known."""
+        return
+
+    @property
     def dlsp(self) -> None:
         """See :attr:`hiprobe.probing.Probe.dlsp`: without an anomaly, layers have no saliency."""
         return

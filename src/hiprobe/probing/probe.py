@@ -15,6 +15,7 @@ from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
 from hiprobe.localize import AlarmRates, LocalizeSettings, adaptive_threshold
 from hiprobe.probing.dlsp import DlspResult
+from hiprobe.probing.familiar import Familiar
 from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.similar import CalibrationSegment
 
@@ -87,6 +88,11 @@ class Probe(Protocol):
     @property
     def extraction(self) -> Extraction:
         """The reading, and what is kept of it: what :meth:`score` takes."""
+        ...
+
+    @property
+    def familiar(self) -> Familiar | None:
+        """How the pictures look that the probe learned from; None where that is not known."""
         ...
 
     @property

@@ -173,7 +173,7 @@ def _body(header: Any) -> dict[str, Any]:
     for name, first in (("frame_size", None), ("system", None), ("view", "whole")):
         if body["context"][name] == first:
             del body["context"][name]
-    for part, names in ((body["localize"], ("false_alarms",)), (body, ("alarms", "kinds"))):
+    for part, names in ((body["localize"], ("false_alarms",)), (body, ("alarms", "kinds", "familiar"))):
         for name in names:
             if part.get(name, ...) is None:
                 del part[name]
