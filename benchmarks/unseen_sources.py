@@ -102,7 +102,7 @@ def candidates() -> list[Candidate]:
 
 def read_clips(videos: Sequence[LabelledVideo], backbone: Backbone, work: Path) -> Clips:
     """Read every clip whole and closer, in one pass, kept under ``work``."""
-    kinds = list(product(("whole", "crop"), POOLINGS))
+    kinds: list[tuple[View, Pooling]] = list(product(("whole", "crop"), POOLINGS))
     readings = [replace(backbone.info.reading(pooling=pooling), view=view) for view, pooling in kinds]
     found, failures = extract_together([video.video for video in videos], backbone, readings, kept_run(work))
     raise_failures(failures, REMEDY)
