@@ -1,6 +1,7 @@
 """Kinds of events on generated scenes that neither the backbone nor the probe has seen.
 
     python -m benchmarks.kinds --work bench-out
+    python -m benchmarks.kinds --work bench-out --samples
 
 Fits a probe to generated clips of eleven kinds of events and normal ones, as ``hiprobe fit`` does, and measures it on
 clips of other seeds, so other places, people and cameras, as ``hiprobe eval`` does. No training reaches these seeds.
@@ -21,8 +22,9 @@ from hiprobe.backbones import load_backbone
 from hiprobe.datasets import NORMAL, load_manifest
 from hiprobe.features import extract_all, raise_failures
 from hiprobe.files import write_text
-from hiprobe.pipeline import FitResult, evaluate_manifest, fit
+from hiprobe.pipeline import Detector, FitResult, evaluate_manifest, fit
 from hiprobe.probing import UNKNOWN
+from hiprobe.samples import DEMO_TRUTH, DEMO_VIDEO, SAMPLE_LABELS
 from hiprobe_training.projector.features import FRAMES, clip_frames
 from hiprobe_training.scenes.facts import EVENT_KINDS
 from hiprobe_training.scenes.raster import Renderer
@@ -58,24 +60,45 @@ def draw(part: str, per_kind: int, normal: int, work: Path) -> Path:
 def confusion(pairs: list[tuple[str, str]]) -> None:
     """Print a Markdown table of (true kind, name) pairs, and how many of the names are right."""
     counts = Counter(pairs)
-    names = [*EVENT_KINDS, UNKNOWN]
+    kinds = sorted({true for true, _ in pairs})
+    names = [*kinds, UNKNOWN]
     print(f"| true | {' | '.join(names)} | precision | recall |\n|{' --- |' * (len(names) + 3)}")
-    for kind in EVENT_KINDS:
+    for kind in kinds:
         row = [counts[kind, name] for name in names]
-        named, right = sum(counts[true, kind] for true in EVENT_KINDS), counts[kind, kind]
+        named, right = sum(counts[true, kind] for true in kinds), counts[kind, kind]
         precision = f"{right / named:.2f}" if named else ""
         print(f"| {kind} | {' | '.join(str(count or '') for count in row)} | {precision} | {right / sum(row):.2f} |")
     named = [true == name for true, name in pairs if name != UNKNOWN]
     print(f"\nNamed: {len(named)} of {len(pairs)} events. Of these, {sum(named)} rightly.\n")
 
 
+def learned(fitted: FitResult) -> None:
+    """Print how well the kinds of the calibration set are told apart, out of fold."""
+    kinds, probe = fitted.kinds, fitted.probe
+    assert kinds is not None and probe.kinds is not None
+    print(f"\nLayer {probe.layer}; least probability {probe.kinds.least:.2f}. Notes: {' '.join(kinds.notes)}")
+    print("\nCalibration events, each by scorers that did not see it:\n")
+    confusion([(true, found.name) for true, found in kinds.events])
+    likeliest = [found.probability for _, found in kinds.events]
+    print(f"Probabilities of the likeliest kind: {min(likeliest):.2f} to {max(likeliest):.2f}.\n")
+
+
+def samples(work: Path) -> None:
+    """Fit to the bundled clips and print what the demo says of its three events."""
+    backbone = load_backbone(report=print)
+    fitted = fit(SAMPLE_LABELS, backbone, run=kept_run(work))
+    learned(fitted)
+    for item in Detector(fitted.probe, backbone, run=kept_run(work)).detect(DEMO_VIDEO).events:
+        event, kind = item.event, item.kind
+        print(f"{event.start:.1f} to {event.end:.1f} s: {kind and f'{kind.name} {kind.probability:.2f}'}")
+    truth = load_manifest(DEMO_TRUTH).videos[0].intervals
+    print("true:", ", ".join(f"{one.label} {one.start:.1f} to {one.end:.1f} s" for one in truth))
+
+
 def measure(fitted: FitResult, test: Path, work: Path) -> None:
     """Print the kinds of the calibration events out of fold, of all test events, and of those that are found."""
     probe, backbone = fitted.probe, load_backbone()
-    assert fitted.kinds is not None and probe.kinds is not None
-    print(f"\nLayer {probe.layer}; least probability {probe.kinds.least:.2f}. Notes: {' '.join(fitted.kinds.notes)}")
-    print("\nCalibration events, each by scorers that did not see it:\n")
-    confusion([(true, found.name) for true, found in fitted.kinds.events])
+    learned(fitted)
     manifest = load_manifest(test)
     features, failures = extract_all(manifest.refs, backbone, probe.reading, kept_run(work))
     raise_failures(failures, REMEDY)
@@ -100,7 +123,11 @@ def main() -> None:
         "--fit", type=int, default=20, help="clips of each kind to fit to, and four times as many normal ones"
     )
     parser.add_argument("--test", type=int, default=10, help="clips of each kind to measure on, likewise")
+    parser.add_argument("--samples", action="store_true", help="the bundled clips and the demo's video instead")
     options = parser.parse_args()
+    if options.samples:
+        samples(options.work)
+        return
     fitting, test = (draw(part, getattr(options, part), 4 * getattr(options, part), options.work) for part in SEEDS)
     measure(fit(fitting, load_backbone(report=print), run=kept_run(options.work)), test, options.work)
 

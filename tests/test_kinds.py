@@ -17,7 +17,7 @@ from hiprobe.features import Run
 from hiprobe.localize import LocalizeSettings
 from hiprobe.pipeline import Detector, detect, detect_together, fit
 from hiprobe.probing import UNKNOWN, EventKind, KindScorer, LogisticProbe, Scorer, fit_kinds
-from hiprobe.probing.kinds import LEAST, UNRELIABLE
+from hiprobe.probing.kinds import LEAST, UNRELIABLE, _least
 from hiprobe.video import Sampling
 from tests.fakes import BEST_LAYER, FakeBackbone, bright_video
 from tests.test_probing_probe_file import STATS, make_probe, rewrite
@@ -50,6 +50,12 @@ def test_kinds_that_do_not_differ_are_unknown_and_a_note_says_so() -> None:
     assert fitted.scorer is not None and fitted.notes == (UNRELIABLE,)
     assert {found.name for _, found in fitted.events} == {UNKNOWN}
     assert fitted.scorer.kind(np.full((2, WIDTH), 9.0)).name == UNKNOWN
+
+
+def test_a_few_right_names_show_nothing() -> None:
+    probability, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, False])
+    assert _least(probability, right) > 1
+    assert _least(probability, np.ones(4, bool)) == 0.6
 
 
 def test_an_event_between_two_kinds_is_unknown() -> None:

@@ -162,8 +162,8 @@ def fit_kinds(
 
     A logistic regression for each kind that has at least 4 segments, in two groups or more, against all other kinds;
     C by cross-validation over groups. Log odds out of fold are averaged over each event, and one Platt scaling for all
-    kinds makes probabilities of them. The least probability that names a kind is the lowest, from 0.5, at which at
-    least 80% of the events named are named rightly, out of fold.
+    kinds makes probabilities of them. The least probability that names a kind is the lowest, from 0.5, at which
+    80% of the names are right, out of fold and by the rule of succession: (right + 1) / (named + 2) >= 0.8.
 
     Parameters
     ----------
@@ -253,6 +253,8 @@ def _platt(odds: FloatArray, right: BoolArray) -> tuple[float, float]:
 def _least(probability: FloatArray, right: BoolArray) -> float:
     """Return the lowest probability, from LEAST, over which so many of the events (n,) are named rightly."""
     for least in np.unique(probability[probability >= LEAST]):
-        if right[probability >= least].mean() >= PRECISION:
+        named = right[probability >= least]
+        # The rule of succession: two or three right names of as many do not show that four in five are.
+        if (named.sum() + 1) / (len(named) + 2) >= PRECISION:
             return max(LEAST, float(least))
     return _NEVER
