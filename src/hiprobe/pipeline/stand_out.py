@@ -42,8 +42,8 @@ SAMPLING = Sampling(frames=2)
 SHORTEST = 30.0
 """Seconds of footage that can be its own reference."""
 
-SAMPLED_FLOATS = 40_000_000
-"""Numbers that are kept of sampled tokens, roughly: of 52,000 tokens of width 384, each with its change."""
+SAMPLED_FLOATS = 16_000_000
+"""Numbers that are kept of sampled tokens, roughly: of 21,000 tokens of width 384, each with its change."""
 
 MOST_OF_A_SEGMENT = 256
 
