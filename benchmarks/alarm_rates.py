@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states")
     options = parser.parse_args()
     probe = load_starter(STARTER)
-    backbone = load_backbone(report=print, layer=probe.reading.layer)
+    backbone = load_backbone(report=print)
     table("UCSD Ped2, normal clips by halves", by_halves(options.data, probe, backbone, options.work))
     if options.cameras:
         rows = by_camera(options.cameras, options.seen, probe, backbone, options.work)

@@ -132,6 +132,11 @@ def _videos(service: Service) -> APIRouter:
         video, found = service.library.get(video_id), service.results.anomaly_map(video_id)
         return Response(anomaly_map_png(found, time, video.width / video.height), media_type="image/png")
 
+    @router.get("/videos/{video_id}/events-at")
+    def events_at(video_id: int, threshold: Annotated[float, Query(allow_inf_nan=False)]) -> int:
+        """Count the events that a video would have at a threshold; no model runs."""
+        return service.refits.count_events(video_id, threshold)
+
     @router.get("/videos/{video_id}/events")
     def events(video_id: int) -> Sequence[ReviewedEvent]:
         """Return the events of the current probe, each with the label that judges it."""
@@ -225,6 +230,22 @@ def _probes(service: Service) -> APIRouter:
     def saliency(probe_id: int) -> LayerSaliency:
         """Return why a probe reads its layer."""
         return service.probes.saliency(probe_id)
+
+    @router.post("/threshold", status_code=201)
+    def set_threshold(threshold: Annotated[float, Query(allow_inf_nan=False)]) -> ProbeRecord:
+        """Give the current probe a threshold, as a version of its own; what was detected is found anew."""
+        return service.refits.set_threshold(threshold)
+
+    @router.post("/videos/{video_id}/ordinary", status_code=201)
+    def ordinary(
+        video_id: int,
+        alarms_per_day: Annotated[float, Query(gt=0, allow_inf_nan=False)],
+        start: Annotated[float, Query(ge=0, allow_inf_nan=False)] = 0.0,
+        end: Annotated[float | None, Query(gt=0, allow_inf_nan=False)] = None,
+    ) -> ProbeRecord:
+        """Calibrate the current probe on a video, or a stretch of it, that was ordinary; no model runs."""
+        within = (start, end if end is not None else service.library.get(video_id).duration)
+        return service.refits.ordinary(video_id, alarms_per_day, within)
 
     @router.post("/refits", status_code=201)
     def refit() -> Comparison:

@@ -12,9 +12,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hiprobe.backbones import Backbone
-from hiprobe.errors import FeatureError, UsageError, VideoError
+from hiprobe.errors import FeatureError, NotFoundError, UsageError, VideoError
 from hiprobe.features import Features, FeatureStore, Run, stored_features
-from hiprobe.pipeline import Detection, Detector, RefitResult, refit
+from hiprobe.localize import find_events
+from hiprobe.localize.settings import check_rate
+from hiprobe.pipeline import Detection, Detector, refit
+from hiprobe.pipeline.calibrate import calibrate_features
 from hiprobe.pipeline.detector import score
 from hiprobe.probing import Probe, check_backbone
 from hiprobe.server.database import Database
@@ -22,7 +25,7 @@ from hiprobe.server.labels import held_labels, segment_verdicts
 from hiprobe.server.library import Library
 from hiprobe.server.probes import Probes, current_row, find_probe, make_current
 from hiprobe.server.project import Settings
-from hiprobe.server.records import Comparison, Curve, LabelRecord, ProbeRecord, now
+from hiprobe.server.records import Comparison, Curve, LabelRecord, ProbeRecord, ProbeState, now
 from hiprobe.server.results import keep_result, stored_detection
 from hiprobe.server.tables import CalibrationRow, ProbeRow, ResultRow
 
@@ -80,8 +83,60 @@ class Refits:
             used = [label for label in labels if label.video_id in dict(videos)]
             verdicts = _verdicts(videos, used)
             found = refit(base, features, verdicts, f"{len(used)} labels of {self._settings.folder.resolve().name}")
-            number = self._enter(before, used, found, [found.verdict, *notes])
+            aucs = (found.scorer.auc_before, found.scorer.auc_after)
+            state: ProbeState = "candidate" if found.better else "not offered"
+            number = self._enter(before, found.probe, state, [found.verdict, *notes], used, aucs)
         return self.compare(number)
+
+    def count_events(self, video_id: int, threshold: float) -> int:
+        """Return how many events a video would have at a threshold, by the kept scores of the current probe.
+
+        Raises NotFoundError if nothing was detected yet.
+        """
+        with self._database.reading() as session:
+            row = session.get(ResultRow, (video_id, current_row(session).id))
+        if row is None:
+            raise NotFoundError(f"Video {video_id}: this probe has not looked at it yet; run a detection first.")
+        found = stored_detection(row)
+        centres = [(segment.start + segment.end) / 2 for segment in found.segments]
+        scores, rule = np.array([segment.smoothed for segment in found.segments]), found.provenance.localize
+        events = find_events(scores, centres, found.video.duration, threshold, rule.min_duration, rule.merge_gap)
+        return len(events)
+
+    def set_threshold(self, threshold: float) -> ProbeRecord:
+        """Give the current probe a threshold, as a version of its own; what it looked at is found anew.
+
+        Raises ProbeError if the threshold is not finite.
+        """
+        before = self._probes.current()
+        probe = self._probes.load(before.id).raised(threshold)
+        return self._adopt(before, probe, f"The threshold was set to {threshold:.3f} by hand.")
+
+    def ordinary(self, video_id: int, alarms_per_day: float, within: tuple[float, float] | None = None) -> ProbeRecord:
+        """Calibrate the current probe on a video, or a stretch of it in seconds, that was ordinary; no model runs.
+
+        Raises
+        ------
+        NotFoundError
+            If the probe has not looked at the video.
+        CalibrationError
+            If nothing of it can be judged.
+        UsageError
+            If the rate is not over 0.
+        """
+        before = self._probes.current()
+        probe = self._probes.load(before.id)
+        features = self._features(video_id, probe)
+        if features is None:
+            raise NotFoundError(f"Video {video_id}: this probe has not looked at it yet; run a detection first.")
+        found = calibrate_features(probe, [features], check_rate(alarms_per_day / 24), within)
+        return self._adopt(before, found.probe, found.probe.card.notes[-1])
+
+    def _adopt(self, before: ProbeRecord, probe: Probe, note: str) -> ProbeRecord:
+        """Enter a version of the current probe and keep it."""
+        with self._turn:
+            number = self._enter(before, probe, "candidate", [note])
+        return self.keep(number)
 
     def compare(self, probe_id: int) -> Comparison:
         """Compare a refit with the probe that was current before it, on the videos whose labels it was fitted with.
@@ -218,24 +273,30 @@ class Refits:
         return replace(found, events=tuple(events))
 
     def _enter(
-        self, before: ProbeRecord, labels: Sequence[LabelRecord], found: RefitResult, notes: Sequence[str]
+        self,
+        before: ProbeRecord,
+        probe: Probe,
+        state: ProbeState,
+        notes: Sequence[str],
+        labels: Sequence[LabelRecord] = (),
+        aucs: tuple[float | None, float | None] = (None, None),
     ) -> int:
         """Write the probe file, then the row that names it: a kill in between leaves a file that nobody names."""
         with self._database.reading() as session:
             highest = select(func.max(ProbeRow.version)).where(ProbeRow.name == before.name)
             version = (session.scalar(highest) or 0) + 1
         path = self._settings.state / "probes" / f"{before.base_id or before.id}-{version}.probe"
-        found.probe.save(path)
+        probe.save(path)
         with self._database.writing() as session:
             row = ProbeRow(
                 name=before.name,
                 version=version,
                 path=str(path.relative_to(self._settings.folder)),
-                state="candidate" if found.better else "not offered",
+                state=state,
                 base_id=before.base_id or before.id,
                 before_id=before.id,
-                auc_before=found.scorer.auc_before,
-                auc_after=found.scorer.auc_after,
+                auc_before=aucs[0],
+                auc_after=aucs[1],
                 notes="\n".join(notes),
                 created=now(),
             )
