@@ -33,6 +33,7 @@ from hiprobe.pipeline import SegmentScore
 from hiprobe.pipeline.detector import score
 from hiprobe.pipeline.evaluate import video_scores
 from hiprobe.pipeline.fit import fit_features
+from hiprobe.pipeline.ordinary import sureness
 from hiprobe.probing import LogisticProbe, group_folds
 
 PARAGRAPH = TextWrapper(120, break_on_hyphens=False)
@@ -218,6 +219,9 @@ def card(recipe: Recipe, videos: Sequence[LabelledVideo], probe: LogisticProbe, 
         f"{sampling.length:g} s every {sampling.stride:g} s, {sampling.frames} frames each; prompt "
         f'"{reading.prompt}".'
     )
+    if probe.alarms:
+        said = sureness(probe.alarms, probe.calibrated_threshold)
+        settings = f"{settings} By the calibration's own normal clips, {said}."
     limits = (
         *recipe.limits,
         "Cross-validation flatters: held-out clips come of the same collection, and the backbone and its defaults were "
