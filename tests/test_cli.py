@@ -292,23 +292,16 @@ def test_probes_lists_them_and_prints_a_card(starters: Path, run) -> None:
     assert run("probes") == (0, "no starter probe is installed\n", "")
 
 
-def test_detect_without_a_probe_uses_fight_and_says_so(starters: Path, folder: Path, run, tmp_path: Path) -> None:
-    says = "probe: fight, the starter probe for bright flashes (name another with --probe)"
-    code, out, _ = run("detect", folder / "unseen.mp4", "-o", tmp_path / "a")
-    assert code == 0 and out.splitlines()[0] == says
+def test_detect_takes_a_starter_probe_by_its_name(starters: Path, folder: Path, run, tmp_path: Path) -> None:
     code, out, _ = run("detect", folder / "unseen.mp4", "--probe", "fight", "-o", tmp_path / "b")
-    assert code == 0 and says not in out
-    made = [json.loads((tmp_path / name / "unseen.json").read_text()) for name in "ab"]
-    assert made[0]["events"] == made[1]["events"] and made[0]["events"]
-    assert made[0]["provenance"]["probe_source"] == str(folder / "labels.csv")  # as the fake starter was fitted
+    made = json.loads((tmp_path / "b" / "unseen.json").read_text())
+    assert code == 0 and made["events"] and "probe: footage" not in out
+    assert made["provenance"]["probe_source"] == str(folder / "labels.csv")  # as the fake starter was fitted
     (folder / "test.csv").write_text("path,label,start,end\nunseen.mp4,flash,8,13\n")
     code, out, _ = run("eval", folder / "test.csv", "-p", "fight")
     assert code == 0 and "event recall" in out
     code, _, err = run("detect", folder / "unseen.mp4", "-p", "fihgt", "-o", tmp_path / "c")
     assert code == 2 and "fihgt: is neither a probe file nor a starter probe's name (there are: fight)" in err
-    (starters / "fight.probe").unlink()
-    code, _, err = run("detect", folder / "unseen.mp4", "-o", tmp_path / "c")
-    assert code == 2 and "no starter probe 'fight' (none is installed)" in err and len(err.splitlines()) == 1
 
 
 def test_detect_finds_what_stands_out_in_footage(
@@ -316,7 +309,7 @@ def test_detect_finds_what_stands_out_in_footage(
 ) -> None:
     monkeypatch.setattr(hiprobe.backbones, "load_backbone", lambda *_, **__: FakeTokenBackbone())
     video = yard_video(tmp_path / "yard.mp4", 40, (18, 22))
-    code, out, err = run("detect", video, "-p", "footage", "-o", tmp_path / "a", "--report", tmp_path / "page.html")
+    code, out, err = run("detect", video, "-o", tmp_path / "a", "--report", tmp_path / "page.html")
     assert code == 0, err
     assert out.startswith("probe: footage, each moment against the rest of the same footage")
     made = json.loads((tmp_path / "a" / "yard.json").read_text())

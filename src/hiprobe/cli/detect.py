@@ -28,7 +28,7 @@ def detect(
         bool,
         typer.Option(
             "--same-camera",
-            help="With --probe footage: the videos are of one camera, so compare each with all.",
+            help="Without --probe: the videos are of one camera, so compare each with all.",
             rich_help_panel=options.LOOK,
         ),
     ] = False,
@@ -55,8 +55,8 @@ def detect(
 ) -> None:
     """Find events in videos with one or more probes; write JSON per video and probe, and a CSV of all events.
 
-    Without --probe, the starter probe `fight` is taken. --probe footage needs no label: it finds what stands out in
-    each video against the rest of that same video, which must last 30 s or more.
+    Without --probe, or with --probe footage, no label is needed: it finds what stands out in each video against the
+    rest of that same video, which must last 30 s or more. --probe fight takes a starter probe.
     """
     from hiprobe.backbones import load_backbone
     from hiprobe.features import raise_failures
@@ -96,16 +96,12 @@ def detect(
 def _probes(names: list[str], printer: Printer) -> dict[str, Probe]:
     """Load probes, by names that files can have; none where the footage itself is the reference.
 
-    Without a name, it is the default starter probe, and that is said. Raises UsageError for a name given twice.
+    Without a name it is the footage, and that is said. Raises UsageError for a name given twice.
     """
-    from hiprobe.probes import DEFAULT_STARTER, find_starter, load_probe, load_starter
+    from hiprobe.probes import load_probe
 
-    if not names:
-        finds = find_starter(DEFAULT_STARTER).summary
-        printer.line(f"probe: {DEFAULT_STARTER}, the starter probe for {finds} (name another with --probe)")
-        return {DEFAULT_STARTER: load_starter(DEFAULT_STARTER)}
-    if names == [FOOTAGE]:
-        printer.line("probe: footage, each moment against the rest of the same footage")
+    if names in ([], [FOOTAGE]):
+        printer.line("probe: footage, each moment against the rest of the same footage (name another with --probe)")
         return {}
     if FOOTAGE in names:
         raise UsageError("--probe footage reads videos in its own way; run it apart from the other probes.")
