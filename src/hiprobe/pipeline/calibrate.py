@@ -125,7 +125,7 @@ def calibrate_features(
     settings, stretches = probe.localize, list[tuple[Features, OrdinaryScores, float]]()
     first, last = within or (0.0, np.inf)
     for item in features:
-        verdicts = judge(item)
+        verdicts = judge(item, probe)
         segments, _, _ = score(item, probe, settings, verdicts)
         smoothed = np.array([segment.smoothed for segment in segments])
         ordinary = judged(verdicts) & (item.starts >= first) & (item.ends <= last)
