@@ -15,12 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import gamma
+import numpy as np
+from scipy.stats import expon, gamma, norm, t
 
 from benchmarks.extraction import kept_run
 from benchmarks.real_footage import read_videos
 from hiprobe.backbones import Backbone, load_backbone
 from hiprobe.features import Features, extract_all, raise_failures
+from hiprobe.localize import AlarmRates
 from hiprobe.pipeline.calibrate import calibrate_features
 from hiprobe.pipeline.detector import score
 from hiprobe.probes import load_starter
@@ -123,6 +125,26 @@ def by_camera(folder: Path, seen: int, probe: Probe, backbone: Backbone, work: P
     return rows
 
 
+def simulate(trials: int = 200) -> None:
+    """Print the share of intervals that hold the true rate, for rates that an hour of drawn peaks cannot count."""
+    random = np.random.default_rng(0)
+    print("\n| peaks an hour | rate asked | normal | exponential | t, 5 degrees |")
+    print("| --- | --- | --- | --- | --- |")
+    for peaks in (20, 60, 200):
+        for asked in (0.3, 0.05):
+            shares = []
+            for drawn in (norm, expon, t(5)):
+                held = 0
+                for _ in range(trials):
+                    values = drawn.rvs(size=max(random.poisson(peaks), 8), random_state=random)
+                    alarms = AlarmRates(1.0, tuple(np.sort(values)[::-1].tolist()))
+                    threshold = alarms.threshold_for(asked)
+                    low, high = alarms.interval(threshold)
+                    held += low <= peaks * drawn.sf(threshold) <= high
+                shares.append(f"{held / trials:.0%}")
+            print(f"| {peaks} | {asked:g} | {' | '.join(shares)} |", flush=True)
+
+
 def main() -> None:
     """Count alarms on Ped2, and on generated cameras if a folder is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,7 +152,11 @@ def main() -> None:
     parser.add_argument("--cameras", type=Path, help="folder of ordinary footage by camera")
     parser.add_argument("--seen", type=int, default=2, help="videos of each camera to calibrate on")
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states")
+    parser.add_argument("--simulate", action="store_true", help="only measure the intervals, on drawn peaks")
     options = parser.parse_args()
+    if options.simulate:
+        simulate()
+        return
     probe = load_starter(STARTER)
     backbone = load_backbone(report=print)
     table("UCSD Ped2, normal clips by halves", by_halves(options.data, probe, backbone, options.work))

@@ -22,7 +22,7 @@ _PRIOR = 30.0
 _RESAMPLES = 400
 
 _QUANTILES = (0.01, 0.99)
-"""They held 95% of the true rates in simulations of normal, exponential and t-distributed peaks: docs/calibrate.md."""
+"""Wider than 95%, as a bootstrap of so few is too narrow: docs/measured/alarms.md tells how often they hold."""
 
 
 @dataclass(frozen=True, eq=False)
