@@ -133,7 +133,7 @@ def simulate(trials: int = 200) -> None:
     for peaks in (20, 60, 200):
         for asked in (0.3, 0.05):
             shares = []
-            for drawn in (norm, expon, t(5)):
+            for drawn in (norm, expon, t(5)):  # pyright: ignore[reportCallIssue]
                 held = 0
                 for _ in range(trials):
                     values = drawn.rvs(size=max(random.poisson(peaks), 8), random_state=random)
