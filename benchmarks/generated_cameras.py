@@ -29,11 +29,11 @@ from hiprobe_training.scenes.render import encode
 from hiprobe_training.scenes.seen import draw_seen
 from hiprobe_training.scenes.sensor import expose
 
-FPS = 4
+FPS = 2  # as recorders that must save space keep it; half the pictures to draw
 SCENE = 6.0  # s
 FRAMES = round(SCENE * FPS)
 SCENES = 100  # a file: ten minutes
-FADE = 2  # frames
+FADE = 1  # frames
 SIDE = 240  # pixels
 EVENT_AT = 70  # the scene of a stream that holds its event
 
