@@ -1,10 +1,10 @@
 """Asked against obtained alarms an hour, on footage that calibration did not see.
 
-    python -m benchmarks.alarm_rates DATA [--cameras FOLDER] [--work FOLDER]
+    python -m benchmarks.alarm_rates DATA [--cameras FOLDER] [--probe fight] [--work FOLDER]
 
 DATA holds ``ucsd_ped2/``: its normal clips are split in halves, the probe is calibrated on one and alarms are counted
 on the other, both ways. FOLDER holds ordinary footage, ``CAMERA_ordinary_NUMBER.mp4``: of each camera the first videos
-are calibrated on, and the rest is counted. The probe is the starter probe ``fight``, which has seen neither.
+are calibrated on, and the rest is counted. The starter probe ``fight`` has seen neither; --probe names another.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from hiprobe.probing import Probe
 from hiprobe.video import VideoRef
 
 RATES = (1.0, 5.0, 20.0)
-
-STARTER = "fight"
 
 
 @dataclass(frozen=True)
@@ -150,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with ucsd_ped2/")
     parser.add_argument("--cameras", type=Path, help="folder of ordinary footage by camera")
+    parser.add_argument("--probe", default="fight", help="a starter probe")
     parser.add_argument("--seen", type=int, default=2, help="videos of each camera to calibrate on")
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states")
     parser.add_argument("--simulate", action="store_true", help="only measure the intervals, on drawn peaks")
@@ -157,7 +156,7 @@ def main() -> None:
     if options.simulate:
         simulate()
         return
-    probe = load_starter(STARTER)
+    probe = load_starter(options.probe)
     backbone = load_backbone(report=print)
     table("UCSD Ped2, normal clips by halves", by_halves(options.data, probe, backbone, options.work))
     if options.cameras:

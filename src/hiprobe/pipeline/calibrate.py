@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiprobe.arrays import BoolArray
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.features import Features, Run, extract_all, raise_failures
 from hiprobe.localize import AlarmRates, Event, OrdinaryScores, find_events, rate_text
 from hiprobe.localize.settings import check_rate
 from hiprobe.pipeline.detector import score
-from hiprobe.pipeline.guards import judge, judged
+from hiprobe.pipeline.guards import blind, judged, verdicts_of
 from hiprobe.pipeline.ordinary import length_text, stretches_of
-from hiprobe.probing import Probe, check_backbone
+from hiprobe.probing import Familiar, Probe, check_backbone
 from hiprobe.video import VideoLike, VideoRef
 
 DEFAULT_RUN = Run()
@@ -64,7 +65,8 @@ def calibrate(
     """Fit a probe's threshold to a camera, by ordinary footage of it without labels.
 
     Scores keep their scale: a threshold of the camera's own does all that moving its scores would do. A few events
-    hidden in the footage do no harm, if they stand out from the rest of it.
+    hidden in the footage do no harm, if they stand out from the rest of it. Pictures as dark or as blurred as the
+    footage is are known to the probe from then on.
 
     Parameters
     ----------
@@ -124,11 +126,13 @@ def calibrate_features(
     """
     settings, stretches = probe.localize, list[tuple[Features, OrdinaryScores, float]]()
     first, last = within or (0.0, np.inf)
-    for item in features:
-        verdicts = judge(item, probe)
+    inside = [(item.starts >= first) & (item.ends <= last) for item in features]
+    familiar = _at_home(probe, features, inside)
+    for item, ordinary in zip(features, inside, strict=True):
+        verdicts = verdicts_of(item, familiar)
         segments, _, _ = score(item, probe, settings, verdicts)
         smoothed = np.array([segment.smoothed for segment in segments])
-        ordinary = judged(verdicts) & (item.starts >= first) & (item.ends <= last)
+        ordinary = judged(verdicts) & ordinary
         begins = item.starts[ordinary & ~np.concatenate([[False], ordinary[:-1]])] if not ordinary.all() else [0.0]
         stretches += [(item, *pair) for pair in zip(stretches_of(item, smoothed, ordinary), begins, strict=True)]
     if not stretches:
@@ -148,7 +152,19 @@ def calibrate_features(
         f"Calibrated on {length_text(alarms.hours)} of ordinary footage for {rate_text(per_hour)}; its scores have "
         f"median {centre:.3f} and spread {spread:.3f}. All other figures are of the probe that it was made from."
     )
-    return Calibrated(probe.calibrated(alarms, note), alarms, centre, spread, tuple(found))
+    return Calibrated(probe.calibrated(alarms, note, familiar), alarms, centre, spread, tuple(found))
+
+
+def _at_home(probe: Probe, features: Sequence[Features], ordinary: Sequence[BoolArray]) -> Familiar | None:
+    """Return the pictures that the probe knows, and those of the camera's ordinary footage that show something."""
+    if probe.familiar is None:
+        return None
+    looks = [
+        item.looks[rows & judged(blind(item))]
+        for item, rows in zip(features, ordinary, strict=True)
+        if item.looks is not None
+    ]
+    return probe.familiar.widened(np.concatenate(looks)) if looks else probe.familiar
 
 
 def _moved(event: Event, by: float) -> Event:

@@ -75,6 +75,21 @@ class Familiar:
             for row in flat
         )
 
+    def widened(self, looks: ArrayLike) -> Familiar:
+        """Return the same with ranges that take in other segments by how they look (n, 12), but for 1% at either end.
+
+        For a camera's ordinary footage: what is usual there is not unknown. Segments of which nothing is known are
+        passed over.
+        """
+        seen = traits(looks)
+        seen = seen[np.isfinite(seen).all(axis=1)]
+        if not len(seen):
+            return self
+        low, high = np.quantile(seen, (1 - EXCEEDED, EXCEEDED), axis=0)
+        first, last = self._borders()
+        borders = zip(np.minimum(first, low).tolist(), np.maximum(last, high).tolist(), strict=True)
+        return Familiar(dict(zip(_WORDS, borders, strict=True)), self.limit)
+
     def _borders(self) -> tuple[FloatArray, FloatArray]:
         low, high = np.array([self.ranges[name] for name in _WORDS], dtype=np.float64).T
         return low, high

@@ -20,6 +20,7 @@ from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.features import Extraction
 from hiprobe.localize import AlarmRates, LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
+from hiprobe.probing.familiar import Familiar
 from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.oneclass import TokenModel, TokenScorer, combined, digest, two_steps, view_values
 from hiprobe.probing.probe import Card, Probe
@@ -195,7 +196,7 @@ class FootageProbe:
         """See :meth:`hiprobe.probing.Probe.adapt`. Raises UsageError, always."""
         raise UsageError("What stands out in footage was found without a probe; labels can refit a probe only.")
 
-    def calibrated(self, alarms: AlarmRates, note: str) -> Probe:
+    def calibrated(self, alarms: AlarmRates, note: str, familiar: Familiar | None) -> Probe:
         """See :meth:`hiprobe.probing.Probe.calibrated`. Raises UsageError, always."""
         raise UsageError("What stands out in footage is found by that footage, and is no probe to calibrate.")
 

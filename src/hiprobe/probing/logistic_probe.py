@@ -234,11 +234,13 @@ class LogisticProbe:
         """See :meth:`hiprobe.probing.Probe.raised`."""
         return dataclasses.replace(self, calibrated_threshold=threshold)
 
-    def calibrated(self, alarms: AlarmRates, note: str) -> LogisticProbe:
+    def calibrated(self, alarms: AlarmRates, note: str, familiar: Familiar | None) -> LogisticProbe:
         """See :meth:`hiprobe.probing.Probe.calibrated`."""
         threshold = alarms.threshold_for(asked_rate(alarms))
         told = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))
-        return dataclasses.replace(self, calibrated_threshold=threshold, alarms=alarms, calibration=told)
+        return dataclasses.replace(
+            self, calibrated_threshold=threshold, alarms=alarms, calibration=told, familiar=familiar
+        )
 
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""

@@ -20,6 +20,7 @@ from hiprobe.errors import ProbeError, UsageError
 from hiprobe.features import Extraction
 from hiprobe.localize import AlarmRates, LocalizeSettings
 from hiprobe.probing.adaptation import AdaptedScorer
+from hiprobe.probing.familiar import Familiar
 from hiprobe.probing.kinds import EventKind
 from hiprobe.probing.oneclass import MODELS, TokenModel, TokenScorer, digest, two_steps
 from hiprobe.probing.probe import Card, Probe, asked_rate
@@ -186,7 +187,7 @@ class OneClassProbe:
         """See :meth:`hiprobe.probing.Probe.adapt`. Raises UsageError, always."""
         raise UsageError("The probe was fitted on normal video alone, so labels cannot refit it; choose another.")
 
-    def calibrated(self, alarms: AlarmRates, note: str) -> OneClassProbe:
+    def calibrated(self, alarms: AlarmRates, note: str, familiar: Familiar | None) -> OneClassProbe:
         """See :meth:`hiprobe.probing.Probe.calibrated`."""
         threshold = alarms.threshold_for(asked_rate(alarms))
         told = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))

@@ -158,8 +158,10 @@ class Probe(Protocol):
         """
         ...
 
-    def calibrated(self, alarms: AlarmRates, note: str) -> Probe:
+    def calibrated(self, alarms: AlarmRates, note: str, familiar: Familiar | None) -> Probe:
         """Return the probe with other ordinary footage to set thresholds by; its own one is for the rate asked there.
+
+        ``familiar`` says which pictures are known from then on; a probe that knows of none passes it over.
 
         Raises
         ------
