@@ -106,9 +106,9 @@ def by_halves(data: Path, probe: Probe, backbone: Backbone, work: Path) -> list[
     """Return the counts on Ped2's normal clips, every second one in the other half, both ways."""
     videos = [video for split in read_videos(data / "ucsd_ped2").values() for video in split if not video.is_abnormal]
     features = read([video.video for video in videos], probe, backbone, work)
-    halves = (features[::2], features[1::2])
-    ways = (("odd, then even", halves), ("even, then odd", halves[::-1]))
-    return [(name, count(probe, *way, asked)) for name, way in ways for asked in RATES]
+    odd, even = features[::2], features[1::2]
+    ways = (("odd, then even", odd, even), ("even, then odd", even, odd))
+    return [(name, count(probe, seen, unseen, asked)) for name, seen, unseen in ways for asked in RATES]
 
 
 def by_camera(folder: Path, seen: int, probe: Probe, backbone: Backbone, work: Path) -> list[tuple[str, Counted]]:

@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--per-kind", type=int, default=20, help="generated clips of each kind")
     options = parser.parse_args()
     backbone = load_backbone(report=print).loaded
+    assert isinstance(backbone, EmbeddedBackbone)
 
     def real(name: str) -> list[LabelledVideo]:
         return [video for split in read_videos(options.data / name).values() for video in split]

@@ -30,6 +30,7 @@ from hiprobe.backbones import Backbone, load_backbone
 from hiprobe.datasets import load_manifest, partly_covered, segment_labels
 from hiprobe.files import write_text
 from hiprobe.probing import SaliencySettings, fit_scorer, group_folds, layer_auc, probe_layers, saliency
+from hiprobe.probing.choice import WITHIN
 from hiprobe.probing.formulas import Estimator, combine
 from hiprobe.samples import SAMPLE_LABELS
 
@@ -88,9 +89,12 @@ def curves(data: Data, rows: NDArray[np.intp]) -> Curves:
     """Return what each rule takes the highest of, (layers,), from some segments."""
     states, labels, groups = data.states[rows], data.labels[rows], data.groups[rows]
     auc = layer_auc(states, labels, groups)
+    smoothed = convolve1d(auc, (0.25, 0.5, 0.25), mode="nearest")
+    order = np.arange(len(auc)) / 1000  # of the layers that are as good as the highest, the first
     found = {
         "auc": auc,
-        "auc, smoothed 1-2-1": convolve1d(auc, (0.25, 0.5, 0.25), mode="nearest"),
+        "auc, smoothed 1-2-1": smoothed,
+        "auc, smoothed, the first within 0.01": np.where(smoothed >= smoothed.max() - WITHIN, 1 - order, smoothed),
     }
     for estimator in ESTIMATORS:
         settings = SaliencySettings(estimator=estimator)
@@ -221,7 +225,7 @@ def main() -> None:
             continue
         numbers = compare(data, note, options.splits)
         whole = curves(data, np.arange(len(data.labels)))
-        numbers["rank"] = {rule: float(spearmanr(curve, whole["auc"])[0]) for rule, curve in whole.items()}
+        numbers["rank"] = {rule: float(np.asarray(spearmanr(curve, whole["auc"]))[0]) for rule, curve in whole.items()}
         numbers["chance"] = chance
         write_text(note, json.dumps(numbers, indent=1) + "\n")
         tell(name, numbers, data)

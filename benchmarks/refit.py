@@ -217,12 +217,17 @@ def _draw(split: Split, number: int, random: np.random.Generator) -> Draw:
     def auc(found: Scorer) -> float:
         return float(roc_auc_score(truth, found.scores(unseen)))
 
+    def shares(rows: NDArray[np.bool_]) -> tuple[float, float, float]:
+        before, after, raised_after = (float(passed[rows].mean()) for passed in over)
+        return before, after, raised_after
+
     return Draw(
         auc(scorer),
         tuple(auc(refit.scorer) for refit in refits),
         auc(scorer if worse else ships.scorer),
         auc(alone) if alone else float("nan"),
-        *(tuple(float(passed[rows].mean()) for passed in over) for rows in (~truth, truth)),
+        shares(~truth),
+        shares(truth),
         told=ships.auc_after is not None,
         offered=ships.auc_after is not None and ships.auc_after > ships.auc_before,
     )

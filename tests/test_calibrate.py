@@ -38,6 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[LogisticProbe, list[
 def test_the_threshold_is_of_the_cameras_own_footage(site, tmp_path: Path) -> None:
     probe, footage = site
     found = calibrate(probe, footage, FakeBackbone(), false_alarms=240)
+    assert isinstance(found, LogisticProbe) and found.alarms is not None
     assert found.alarms.asked == 240 and found.alarms.hours == pytest.approx(1 / 60)
     assert found.calibrated_threshold == found.alarms.threshold_for(240) == found.alarms.peaks[3]
     count = sum(len(detect(video, found, FakeBackbone()).events) for video in footage)
@@ -48,7 +49,8 @@ def test_the_threshold_is_of_the_cameras_own_footage(site, tmp_path: Path) -> No
     assert (again.alarms, again.calibrated_threshold) == (found.alarms, found.calibrated_threshold)
     daily = calibrate(probe, footage, FakeBackbone(), alarms_per_day=240 * 24)
     assert daily.calibrated_threshold == found.calibrated_threshold
-    for rates in ({}, {"alarms_per_day": 1, "false_alarms": 1}, {"false_alarms": 0}):
+    wrong: tuple[dict[str, Any], ...] = ({}, {"alarms_per_day": 1, "false_alarms": 1}, {"false_alarms": 0})
+    for rates in wrong:
         with pytest.raises(UsageError):
             calibrate(probe, footage, FakeBackbone(), **rates)
 

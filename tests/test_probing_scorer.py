@@ -192,14 +192,17 @@ def test_reduction_to_as_many_directions_as_segments_is_exact(C: float, kind: ty
     expected, found = joint.fit(C), reduced.fit(C)
     assert found.dtype == kind
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
-    np.testing.assert_allclose(reduced.held_out_scores(found), joint.held_out_scores(expected), atol=1e-4)
-    np.testing.assert_allclose(reduced.fit(C, start=expected), expected, atol=1e-4 * np.abs(expected).max())
+    # In single precision either optimiser ends where its steps are lost in rounding; how near depends on the processor.
+    near = (1e-4 if kind is np.float64 else 3e-4) * np.abs(expected).max()
+    close = 1e-4 if kind is np.float64 else 1e-3
+    np.testing.assert_allclose(found, expected, atol=near)
+    np.testing.assert_allclose(reduced.held_out_scores(found), joint.held_out_scores(expected), atol=close)
+    np.testing.assert_allclose(reduced.fit(C, start=expected), expected, atol=near)
     for (fitted, held_out), weights in zip(folds, found, strict=True):
         model = optimum(scaled[fitted].astype(np.float64), labels[fitted], C)
         chance = model.predict_proba(scaled[held_out].astype(np.float64))[:, 1]
-        np.testing.assert_allclose(reduced.held_out_scores(found)[held_out], chance, atol=1e-4)
-        np.testing.assert_allclose(weights[-1], model.named_steps["logisticregression"].intercept_[0], atol=1e-4)
+        np.testing.assert_allclose(reduced.held_out_scores(found)[held_out], chance, atol=close)
+        np.testing.assert_allclose(weights[-1], model.named_steps["logisticregression"].intercept_[0], atol=close)
 
 
 def test_wide_states_are_reduced_and_score_as_scikit_learn_does(monkeypatch: pytest.MonkeyPatch) -> None:

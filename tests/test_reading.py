@@ -32,6 +32,7 @@ OTHER: dict[str, Any] = {
     "site": "vision",
     "frame_size": (28, 42),
     "sampling": Sampling(length=4.0),
+    "view": "crop",
 }
 
 
@@ -84,6 +85,7 @@ def test_several_differences_are_several_phrases() -> None:
         "site",
         "frame size",
         "segment length in seconds",
+        "part of the picture",
     }
 
 

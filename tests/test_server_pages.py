@@ -148,7 +148,7 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
         page.get_by_role("button", name="Refit from the labels").click()
         page.get_by_role("heading", name="yard, refit 1, against yard").wait_for()
         page.get_by_text("On your labels this refit finds").first.wait_for()
-        page.locator("figure svg").get_by_text("before").wait_for()
+        page.locator("figure svg").get_by_text("before").first.wait_for()
         page.get_by_role("button", name="Keep yard, refit 1").click()
         page.get_by_text("yard, refit 1 is the current probe").first.wait_for()
         page.get_by_role("link", name="Look at the videos").click()

@@ -430,16 +430,16 @@ def test_a_video_with_labels_stays_and_another_is_removed_but_not_its_file(servi
 
 def test_a_project_can_be_moved(folder: Path, tmp_path: Path) -> None:
     with opened(folder) as service:
-        (flash,) = detected(service, "flash.mp4")
-        service.labels.add(flash, 12, 17, "abnormal", source="accept")
-        service.labels.add(flash, 0, 10, "normal", source="missed")
+        flash, calm = detected(service, "flash.mp4", "calm.mp4")
+        label_wrongly(service, flash, calm)
         probe = service.refits.keep(service.refits.refit().probe.id)
+        labels = len(service.labels.list())
     moved = folder.rename(tmp_path / "elsewhere")
     with opened(moved) as service:
         choose_yard(service)
-        assert service.probes.get(probe.id).n_labels == 2
+        assert service.probes.get(probe.id).n_labels == labels
         assert service.library.open(flash) == VideoRef(moved / "flash.mp4")
-        assert len(service.labels.list()) == 2
+        assert len(service.labels.list()) == labels
 
 
 def test_a_threshold_and_an_ordinary_video_make_versions_without_the_model(folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_table_sets_a_commands_options_and_the_run_says_so(run, yard: Path) ->
     assert code == 0, err
     first = out.splitlines()[0]
     assert first == (
-        f'from hiprobe.toml: probe = "{yard / "yard.probe"}", sigma = 2.0, min_duration = 0.25, explain = false, '
+        f'from hiprobe.toml: probe = ["{yard / "yard.probe"}"], sigma = 2.0, min_duration = 0.25, explain = false, '
         'map = true, out = "out", report = "page.html"'
     )
     assert (result()["sigma"], result()["min_duration"], result()["merge_gap"]) == (2.0, 0.25, 1.0)
@@ -139,7 +139,10 @@ def test_lists_and_json(run, yard: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[detekt]\nsigma = 1", "[detekt] is no table that is known; there are [model], [datasets], [demo], [detect]"),
+        (
+            "[detekt]\nsigma = 1",
+            "[detekt] is no table that is known; there are [model], [calibrate], [datasets], [demo]",
+        ),
         ("sigma = 1", "[sigma] is no table that is known"),
         ("detect = 1", "detect is 1; give a table, [detect]"),
         ("[models.chek]\ndtype = 'auto'", "[models.chek] is no table that is known; there are [models.check]"),

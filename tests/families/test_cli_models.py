@@ -10,7 +10,7 @@ import pytest
 
 from hiprobe.backbones.catalogue import SUGGESTED
 from hiprobe.cli import main
-from tests.fakes import bright_video, write_calibration
+from tests.fakes import write_calibration, yard_video
 from tests.families.toys import write_toy
 
 
@@ -56,14 +56,15 @@ def test_pull_tells_where_a_folder_is_and_offline_fetches_nothing(run, tmp_path:
 
 def test_fit_and_detect_with_a_checkpoint_from_a_folder(run, tmp_path: Path) -> None:
     folder, labels = write_toy("internvl", tmp_path / "toy"), write_calibration(tmp_path)
-    video = bright_video(tmp_path / "unseen.mp4", 6, (2, 4), seed=9)
+    video = yard_video(tmp_path / "unseen.mp4", 6, (2, 4), seed=9)  # in which there is something to see
     probe = tmp_path / "yard.probe"
     assert run("fit", labels, "--out", probe, "--model", folder, "--pooling", "visual")[0] == 0
     code, out, _ = run("detect", video, "--probe", probe, "--model", folder, "--no-explain", "--out", tmp_path / "out")
     assert code == 0 and "up to layer" in out
     result = json.loads((tmp_path / "out" / "unseen.json").read_text())
     assert len(result["segments"]) == 5
-    code, out, _ = run("detect", video, "--probe", probe, "--model", folder, "--out", tmp_path / "explained")
+    words = ("--threshold", 0, "--out", tmp_path / "explained")
+    code, out, _ = run("detect", video, "--probe", probe, "--model", folder, *words)
     # What was read is kept: the model is loaded for its words alone, once and whole.
     assert code == 0 and out.count("loading") == 1 and "up to layer" not in out and "the model said" in out
     # A probe of another backbone is refused.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from hiprobe.backbones.base import Backbone
 from hiprobe.backbones.reading import Batch, Reading, States, View
 from hiprobe.errors import UsageError
@@ -39,4 +37,6 @@ def read_view(backbone: Backbone, batch: Batch, reading: Reading) -> States:
     whole = backbone.read(batch, plain)
     if reading.view == "crop":
         return States(closer.values, whole.places)
+    import numpy as np  # here, as the command line reads this module before there is anything to compute
+
     return States(np.concatenate([whole.values, closer.values], axis=-1), whole.places)

@@ -19,16 +19,19 @@ from hiprobe.probing.scorer import FittedScorer, fit_scorer
 SMOOTHED = 5
 """Layers from which on a layer is judged with its neighbours: of fewer, the first and the last would gain by it."""
 
+WITHIN = 0.01
+"""AUC that a shallower layer may lack: less than that is luck, and a shallower layer is cheaper to read."""
 
-def highest(auc: FloatArray) -> IntArray:
-    """Return the index (...,) of the layer with the highest of AUCs (..., layers), the first of equals.
+
+def shallowest(auc: FloatArray) -> IntArray:
+    """Return the index (...,) of the first layer whose AUC (..., layers) is within 0.01 of the highest.
 
     Of many layers the AUCs are smoothed by (1, 2, 1) / 4 first: neighbours read nearly the same, and one layer alone
-    is high by luck. Nested evaluation on two real sets speaks for it (docs/measured/layer.md of the project).
+    is high by luck. Nested evaluation on two real sets speaks for both (docs/measured/layer.md of the project).
     """
     if auc.shape[-1] >= SMOOTHED:
         auc = convolve1d(auc, (0.25, 0.5, 0.25), axis=-1, mode="nearest")
-    return np.argmax(np.round(auc, 5), axis=-1)  # the optimiser's last digits must not decide a tie
+    return np.argmax(auc >= auc.max(axis=-1, keepdims=True) - WITHIN, axis=-1)
 
 
 def fit_chosen(

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from hiprobe.arrays import FloatArray, IntArray
 from hiprobe.probing.checks import check_groups, check_labels, check_layers, check_states
-from hiprobe.probing.choice import highest
+from hiprobe.probing.choice import shallowest
 from hiprobe.probing.folds import fold_numbers, group_folds
 from hiprobe.probing.formulas import DEFAULT_SETTINGS, Estimator, LayerBy, SaliencySettings, combine
 from hiprobe.probing.labellings import LabelledCurves, Labellings
@@ -175,7 +175,7 @@ class _Chooser:
         Where it is undefined, ``otherwise``: without one of the folds a class may have no spread.
         """
         if self.settings.layer_by == "auc":
-            defined, best = np.isfinite(auc).all(axis=-1), highest(np.nan_to_num(auc))
+            defined, best = np.isfinite(auc).all(axis=-1), shallowest(np.nan_to_num(auc))
         else:
             combined, _ = combine(metrics[0], metrics[1], metrics[2], self.settings, self.noise)
             defined, best = np.isfinite(combined).all(axis=-1), np.argmax(combined, axis=-1)
