@@ -36,7 +36,8 @@ class SaliencySettings:
     Parameters
     ----------
     layer_by : {"auc", "dlsp"}
-        ``auc``: the first layer whose smoothed cross-validated AUC is within 0.01 of the highest. ``dlsp``: the layer whose S is highest.
+        ``auc``: the first layer whose smoothed cross-validated AUC is within 0.01 of the highest.
+        ``dlsp``: the layer whose S is highest.
     estimator : {"per-feature", "held-out-lda", "multivariate"}
         What D_KL and LDR are of. ``per-feature``: each feature by itself, then their mean. ``held-out-lda``: the
         projection of each segment on Fisher's discriminant of the other folds, its covariance shrunk as Ledoit and
