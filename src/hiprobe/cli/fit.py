@@ -60,7 +60,7 @@ class LayerOptions:
         typer.Option(
             metavar="|".join(LAYER_BY),
             autocompletion=options.choices(*LAYER_BY),
-            help="auc: the layer of the highest cross-validated AUC. dlsp: of the highest saliency S.",
+            help="auc: the first layer of about the highest cross-validated AUC. dlsp: of the highest saliency S.",
             show_default="auc",
             rich_help_panel=options.ADVANCED,
         ),
