@@ -93,7 +93,7 @@ def test_anomaly_maps_of_an_earlier_release_are_kept(tmp_path: Path) -> None:
         database.close()
     with sqlite3.connect(path) as connection:
         assert "heat" not in [column[1] for column in connection.execute("PRAGMA table_info(results)")]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
     connection.close()
 
 
@@ -440,24 +440,3 @@ def test_a_project_can_be_moved(folder: Path, tmp_path: Path) -> None:
         assert service.probes.get(probe.id).n_labels == labels
         assert service.library.open(flash) == VideoRef(moved / "flash.mp4")
         assert len(service.labels.list()) == labels
-
-
-def test_a_threshold_and_an_ordinary_video_make_versions_without_the_model(folder: Path) -> None:
-    backbone = FakeBackbone()
-    with opened(folder, backbone) as service:
-        flash, calm = detected(service, "flash.mp4", "calm.mp4")
-        ran, given = backbone.segments, service.probes.current()
-        found = service.results.get(flash)
-        assert service.refits.count_events(flash, found.threshold) == len(found.events) > 0
-        assert service.refits.count_events(flash, 1.0) == 0
-        assert service.refits.set_threshold(0.99).threshold == 0.99
-        assert service.probes.current().before_id == given.id and not service.results.get(flash).events
-        assert service.refits.roll_back(service.probes.current().id).id == given.id
-        ordinary = service.refits.ordinary(calm, 24 * 360)
-        assert ordinary.current and "Calibrated on 0.3 minutes" in ordinary.notes[0]
-        alarms = service.probes.load(ordinary.id).alarms
-        assert alarms is not None and alarms.hours == pytest.approx(20 / 3600) and alarms.asked == 360
-        assert len(service.results.get(calm).events) <= 2
-        assert backbone.segments == ran
-        with pytest.raises(UsageError, match="over 0"):
-            service.refits.ordinary(calm, -1)

@@ -9,7 +9,7 @@
 A score is abnormal where it is strictly over the threshold; this holds for thresholds and events alike.
 """
 
-from hiprobe.localize.alarms import AlarmRates, rate_text
+from hiprobe.localize.alarms import AlarmRates, expected_text, rate_text
 from hiprobe.localize.events import Event, find_events, frame_scores
 from hiprobe.localize.peaks import OrdinaryScores, event_peaks
 from hiprobe.localize.settings import LocalizeSettings, ThresholdChoice
@@ -27,6 +27,7 @@ __all__ = [
     "adaptive_threshold",
     "calibrated_threshold",
     "event_peaks",
+    "expected_text",
     "find_events",
     "frame_scores",
     "rate_text",

@@ -27,6 +27,8 @@ from hiprobe.localize.tail import Tail, odd_ones
 UNLIKELY = 0.01
 """Ordinary peaks of this height, in as much footage, are expected so seldom that one of them is none."""
 
+_UNITS = {1: "an hour", 24: "a day", 168: "a week"}
+
 MOST = 1000
 """Peaks that are kept, the highest."""
 
@@ -180,11 +182,22 @@ def rate_text(per_hour: float) -> str:
     >>> rate_text(3.2), rate_text(0.25), rate_text(0.01)
     ('3.2 an hour', '6 a day', '1.7 a week')
     """
-    for per, hours in (("an hour", 1), ("a day", 24), ("a week", 168)):
-        if per_hour * hours >= 1 or hours == 168:
-            return f"{_figure(per_hour * hours)} {per}"
-    raise AssertionError
+    hours = next((one for one in (1, 24) if per_hour * one >= 1), 168)
+    return f"{_figure(per_hour * hours)} {_UNITS[hours]}"
+
+
+def expected_text(per_hour: float, interval: tuple[float, float], hours: int | None = None) -> str:
+    """Say a rate with its interval in one unit: that of ``hours`` (1, 24 or 168), or as :func:`rate_text` chooses.
+
+    >>> expected_text(3.2, (1.2, 12)), expected_text(1 / 12, (0, 0.5), hours=24)
+    ('3.2 an hour (95%: 1.2 to 12)', '2 a day (95%: 0 to 12)')
+    """
+    hours = hours or next((one for one in (1, 24) if per_hour * one >= 1), 168)
+    low, high = (_figure(one * hours) for one in interval)
+    return f"{_figure(per_hour * hours)} {_UNITS[hours]} (95%: {low} to {high})"
 
 
 def _figure(value: float) -> str:
+    if value < 0.005:
+        return "0"
     return f"{value:.0f}" if value >= 9.95 else f"{value:.2g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from hiprobe.errors import UsageError
@@ -62,6 +62,10 @@ class LocalizeSettings:
             raise UsageError(f"kappa is {self.kappa}; give a finite number, such as 0.2.")
         for name in ("sigma", "min_duration", "merge_gap"):
             check_seconds(name, getattr(self, name))
+
+    def of_probe(self) -> LocalizeSettings:
+        """Return the same with the probe's own threshold in place of any other."""
+        return replace(self, threshold="calibrated", false_alarms=None)
 
 
 def check_seconds(name: str, value: float) -> None:

@@ -143,7 +143,7 @@ class Detector:
             segments=segments,
             threshold=threshold,
             events=tuple(
-                _with_evidence(
+                with_evidence(
                     DetectedEvent(
                         event,
                         text,
@@ -283,8 +283,8 @@ def score(
     return tuple(SegmentScore(*row) for row in rows), float(threshold), events
 
 
-def _with_evidence(item: DetectedEvent, probe: Probe, maps: AnomalyMap | None) -> DetectedEvent:
-    """Fill in the sentence of what was measured of an event."""
+def with_evidence(item: DetectedEvent, probe: Probe, maps: AnomalyMap | None) -> DetectedEvent:
+    """Return an event with the sentence of what was measured of it, and where in the picture by its maps, if any."""
     rate = hours = None
     if probe.alarms is not None:
         hours, highest = probe.alarms.hours, probe.alarms.peaks[0]

@@ -152,7 +152,8 @@ def refit(
     if adapted.out_of_fold is not None and adapted.auc_after is not None:
         old, new = (_Timelines(probe, labelled, scores) for scores in (probe.score(states), adapted.out_of_fold))
         given = probe.calibrated_threshold
-        fitted = fitted.raised(raised_threshold(given, old.normal(), new.normal()))
+        if probe.localize.threshold == "calibrated":  # no other threshold is the probe's to raise
+            fitted = fitted.raised(raised_threshold(given, old.normal(), new.normal()))
         # The threshold of a video comes from the others, so that it is as blind to its labels as its scores are.
         own = [raised_threshold(given, old.normal(but=i), new.normal(but=i)) for i in range(len(labelled))]
         before = Quality(adapted.auc_before, *old.events([given] * len(labelled)))

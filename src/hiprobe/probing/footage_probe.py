@@ -208,7 +208,7 @@ class FootageProbe:
 
     def raised(self, threshold: float) -> FootageProbe:
         """See :meth:`hiprobe.probing.Probe.raised`."""
-        return replace(self, calibrated_threshold=threshold)
+        return replace(self, calibrated_threshold=threshold, localize=self.localize.of_probe())
 
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`. Raises UsageError, always."""

@@ -232,15 +232,13 @@ class LogisticProbe:
 
     def raised(self, threshold: float) -> LogisticProbe:
         """See :meth:`hiprobe.probing.Probe.raised`."""
-        return dataclasses.replace(self, calibrated_threshold=threshold)
+        return dataclasses.replace(self, calibrated_threshold=threshold, localize=self.localize.of_probe())
 
     def calibrated(self, alarms: AlarmRates, note: str, familiar: Familiar | None) -> LogisticProbe:
         """See :meth:`hiprobe.probing.Probe.calibrated`."""
         threshold = alarms.threshold_for(asked_rate(alarms))
         told = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))
-        return dataclasses.replace(
-            self, calibrated_threshold=threshold, alarms=alarms, calibration=told, familiar=familiar
-        )
+        return dataclasses.replace(self.raised(threshold), alarms=alarms, calibration=told, familiar=familiar)
 
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""

@@ -191,7 +191,7 @@ class OneClassProbe:
         """See :meth:`hiprobe.probing.Probe.calibrated`."""
         threshold = alarms.threshold_for(asked_rate(alarms))
         told = dataclasses.replace(self.calibration, notes=(*self.calibration.notes, note))
-        return dataclasses.replace(self, calibrated_threshold=threshold, alarms=alarms, calibration=told)
+        return dataclasses.replace(self.raised(threshold), alarms=alarms, calibration=told)
 
     @property
     def identity(self) -> str:
@@ -203,7 +203,7 @@ class OneClassProbe:
 
     def raised(self, threshold: float) -> OneClassProbe:
         """See :meth:`hiprobe.probing.Probe.raised`."""
-        return dataclasses.replace(self, calibrated_threshold=threshold)
+        return dataclasses.replace(self, calibrated_threshold=threshold, localize=self.localize.of_probe())
 
     def save(self, path: Path | str) -> None:
         """See :meth:`hiprobe.probing.Probe.save`."""

@@ -154,6 +154,8 @@ class Probe(Protocol):
     def raised(self, threshold: float) -> Probe:
         """Return the probe with another threshold of its own, on the scale of smoothed scores.
 
+        Its settings ask for that one from then on, whatever they asked for before.
+
         Raises ProbeError if it is not finite.
         """
         ...

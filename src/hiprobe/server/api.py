@@ -21,6 +21,7 @@ from hiprobe.server.records import (
     LabelRecord,
     LabelSource,
     LayerSaliency,
+    Outlook,
     ProbeRecord,
     ReviewedEvent,
     Uncertain,
@@ -133,9 +134,9 @@ def _videos(service: Service) -> APIRouter:
         return Response(anomaly_map_png(found, time, video.width / video.height), media_type="image/png")
 
     @router.get("/videos/{video_id}/events-at")
-    def events_at(video_id: int, threshold: Annotated[float, Query(allow_inf_nan=False)]) -> int:
-        """Count the events that a video would have at a threshold; no model runs."""
-        return service.refits.count_events(video_id, threshold)
+    def events_at(video_id: int, threshold: Annotated[float, Query(allow_inf_nan=False)]) -> Outlook:
+        """Return the events that a video would have at a threshold, and the false alarms to expect; no model runs."""
+        return service.thresholds.outlook(video_id, threshold)
 
     @router.get("/videos/{video_id}/events")
     def events(video_id: int) -> Sequence[ReviewedEvent]:
@@ -234,7 +235,7 @@ def _probes(service: Service) -> APIRouter:
     @router.post("/threshold", status_code=201)
     def set_threshold(threshold: Annotated[float, Query(allow_inf_nan=False)]) -> ProbeRecord:
         """Give the current probe a threshold, as a version of its own; what was detected is found anew."""
-        return service.refits.set_threshold(threshold)
+        return service.thresholds.set(threshold)
 
     @router.post("/videos/{video_id}/ordinary", status_code=201)
     def ordinary(
@@ -245,7 +246,7 @@ def _probes(service: Service) -> APIRouter:
     ) -> ProbeRecord:
         """Calibrate the current probe on a video, or a stretch of it, that was ordinary; no model runs."""
         within = (start, end if end is not None else service.library.get(video_id).duration)
-        return service.refits.ordinary(video_id, alarms_per_day, within)
+        return service.thresholds.ordinary(video_id, alarms_per_day, within)
 
     @router.post("/refits", status_code=201)
     def refit() -> Comparison:

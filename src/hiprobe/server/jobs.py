@@ -8,6 +8,7 @@ import time
 from collections import deque
 
 from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session
 
 from hiprobe.backbones import Backbone
 from hiprobe.errors import HiProbeError, LimitError, NotFoundError, UsageError
@@ -248,6 +249,21 @@ class Jobs:
         with self._database.writing() as session:
             running = update(JobRow).where(JobRow.id == job.id, JobRow.state == "running")
             session.execute(running.values(state="failed", error=error, finished=now()))
+
+
+def hand_over(session: Session, before_id: int, after_id: int) -> None:
+    """Let what waits for a probe wait for the one that takes its place, and what runs be looked at by it as well."""
+    active = JobRow.state.in_(("waiting", "running"))
+    taken = set(session.scalars(select(JobRow.video_id).where(JobRow.probe_id == after_id, active)))
+    for job in session.scalars(select(JobRow).where(JobRow.probe_id == before_id, active)).all():
+        if job.video_id in taken:
+            continue
+        if job.state == "waiting":
+            job.probe_id = after_id
+        else:
+            again = JobRow(video_id=job.video_id, probe_id=after_id, explain=job.explain, state="waiting")
+            again.created = now()
+            session.add(again)
 
 
 def _records() -> Select[JobRow, str, str, int]:

@@ -168,6 +168,7 @@ class Labels:
                 evidence=item.evidence,
                 kind=item.kind.name if item.kind else None,
                 probability=item.kind.probability if item.kind else None,
+                stance=item.stance,
                 label=next((one for one in reversed(labels) if _judges(one, item.event.start, item.event.end)), None),
             )
             for item in (found.events if found else ())

@@ -94,7 +94,7 @@ class Probes:
         with self._database.writing() as session:
             row = find_probe(session, probe_id)
             if row.state not in ("given", "kept"):
-                raise UsageError(f"{row.name} {row.version}: is a refit that is {row.state}; keep it first.")
+                raise UsageError(f"{row.name} {row.version}: is a version that is {row.state}; keep it first.")
             make_current(session, row)
         return self.get(probe_id)
 
@@ -147,6 +147,7 @@ class Probes:
             auc_after=row.auc_after,
             notes=tuple(row.notes.splitlines()),
             created=row.created,
+            made=row.made,
         )
 
 

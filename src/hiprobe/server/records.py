@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from hiprobe.explain import Stance
+
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 ProbeState = Literal["given", "candidate", "not offered", "kept", "rolled back"]
 """``given``: a starter probe, or a probe file of the project. The others are made by refits. ``not offered``: one that
 is no better on the labels, or of which too few labels tell."""
+
+Made = Literal["given", "refit", "threshold", "ordinary"]
+"""How a probe came about: given; refitted from labels; its threshold set by hand; calibrated on ordinary footage."""
 
 Verdict = Literal["abnormal", "normal"]
 LabelSource = Literal["accept", "reject", "relabel", "missed", "next", "rest"]
@@ -101,6 +106,7 @@ class ReviewedEvent:
 
     ``kind`` is what was measured, with its ``probability``; None where the probe tells no kinds apart. ``evidence`` is
     what was measured in a sentence, and ``explanation`` what a person is shown of the language model's text.
+    ``stance`` tells whether that text fits the event; None where there is no text.
     """
 
     start: float
@@ -113,6 +119,7 @@ class ReviewedEvent:
     evidence: str = ""
     kind: str | None = None
     probability: float | None = None
+    stance: Stance | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,8 @@ class ProbeRecord:
     notes : tuple of str
         What to know about a refit: first what changes, in a sentence.
     created : str
+    made : Made
+        How it came about.
     """
 
     id: int
@@ -178,6 +187,31 @@ class ProbeRecord:
     auc_after: float | None
     notes: tuple[str, ...]
     created: str
+    made: Made = "given"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a threshold would give: events in one video, and false alarms in ordinary footage.
+
+    Attributes
+    ----------
+    threshold : float
+    events : tuple of (float, float)
+        Start and end of each event of the video, in seconds.
+    alarms_per_hour : float, optional
+        To be expected in ordinary footage; None where the probe does not know.
+    interval : (float, float), optional
+        Of that rate, 95%.
+    sentence : str
+        The two of them in words.
+    """
+
+    threshold: float
+    events: tuple[tuple[float, float], ...]
+    alarms_per_hour: float | None
+    interval: tuple[float, float] | None
+    sentence: str
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,19 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hiprobe.backbones import Backbone
-from hiprobe.errors import FeatureError, NotFoundError, UsageError, VideoError
+from hiprobe.errors import FeatureError, UsageError, VideoError
 from hiprobe.features import Features, FeatureStore, Run, stored_features
-from hiprobe.localize import find_events
-from hiprobe.localize.settings import check_rate
 from hiprobe.pipeline import Detection, Detector, refit
-from hiprobe.pipeline.calibrate import calibrate_features
-from hiprobe.pipeline.detector import score
+from hiprobe.pipeline.detector import score, with_evidence
 from hiprobe.probing import Probe, check_backbone
 from hiprobe.server.database import Database
+from hiprobe.server.jobs import hand_over
 from hiprobe.server.labels import held_labels, segment_verdicts
 from hiprobe.server.library import Library
 from hiprobe.server.probes import Probes, current_row, find_probe, make_current
 from hiprobe.server.project import Settings
-from hiprobe.server.records import Comparison, Curve, LabelRecord, ProbeRecord, ProbeState, now
-from hiprobe.server.results import keep_result, stored_detection
+from hiprobe.server.records import Comparison, Curve, LabelRecord, Made, ProbeRecord, ProbeState, now
+from hiprobe.server.results import keep_result, stored_detection, stored_maps
 from hiprobe.server.tables import CalibrationRow, ProbeRow, ResultRow
 
 
@@ -88,55 +86,17 @@ class Refits:
             number = self._enter(before, found.probe, state, [found.verdict, *notes], used, aucs)
         return self.compare(number)
 
-    def count_events(self, video_id: int, threshold: float) -> int:
-        """Return how many events a video would have at a threshold, by the kept scores of the current probe.
-
-        Raises NotFoundError if nothing was detected yet.
-        """
-        with self._database.reading() as session:
-            row = session.get(ResultRow, (video_id, current_row(session).id))
-        if row is None:
-            raise NotFoundError(f"Video {video_id}: this probe has not looked at it yet; run a detection first.")
-        found = stored_detection(row)
-        centres = [(segment.start + segment.end) / 2 for segment in found.segments]
-        scores, rule = np.array([segment.smoothed for segment in found.segments]), found.provenance.localize
-        events = find_events(scores, centres, found.video.duration, threshold, rule.min_duration, rule.merge_gap)
-        return len(events)
-
-    def set_threshold(self, threshold: float) -> ProbeRecord:
-        """Give the current probe a threshold, as a version of its own; what it looked at is found anew.
-
-        Raises ProbeError if the threshold is not finite.
-        """
-        before = self._probes.current()
-        probe = self._probes.load(before.id).raised(threshold)
-        return self._adopt(before, probe, f"The threshold was set to {threshold:.3f} by hand.")
-
-    def ordinary(self, video_id: int, alarms_per_day: float, within: tuple[float, float] | None = None) -> ProbeRecord:
-        """Calibrate the current probe on a video, or a stretch of it in seconds, that was ordinary; no model runs.
-
-        Raises
-        ------
-        NotFoundError
-            If the probe has not looked at the video.
-        CalibrationError
-            If nothing of it can be judged.
-        UsageError
-            If the rate is not over 0.
-        """
-        before = self._probes.current()
-        probe = self._probes.load(before.id)
-        features = self._features(video_id, probe)
-        if features is None:
-            raise NotFoundError(f"Video {video_id}: this probe has not looked at it yet; run a detection first.")
-        found = calibrate_features(probe, [features], check_rate(alarms_per_day / 24), within)
-        return self._adopt(before, found.probe, found.probe.card.notes[-1])
-
-    def _adopt(self, before: ProbeRecord, probe: Probe, note: str) -> ProbeRecord:
-        """Enter a version of the current probe and keep it."""
+    def adopt(
+        self, before: ProbeRecord, probe: Probe, made: Made, notes: Sequence[str], in_place_of: ProbeRecord
+    ) -> ProbeRecord:
+        """Enter a version of a probe and keep it; the current one, if another by hand, is dropped."""
         with self._turn:
-            number = self._enter(before, probe, "candidate", [note])
-        return self.keep(number)
+            number = self._enter(before, probe, "candidate", notes, made=made)
+        kept = self.keep(number)
+        if in_place_of.id != before.id:
+            with self._database.writing() as session:
+                find_probe(session, in_place_of.id).state = "rolled back"
+        return kept
 
     def compare(self, probe_id: int) -> Comparison:
         """Compare a refit with the probe that was current before it, on the videos whose labels it was fitted with.
@@ -174,17 +134,15 @@ class Refits:
             after = self._probes.get(probe_id)
             if after.state != "candidate" or after.before_id is None:
                 raise UsageError(f"{after.name} {after.version}: is {after.state}, not a candidate; refit first.")
-            with self._database.reading() as session:
-                rows = session.scalars(select(ResultRow).where(ResultRow.probe_id == after.before_id)).all()
-            probe = self._probes.load(probe_id)
-            scored = [(row.video_id, self._rescored(row, probe)) for row in rows]
+            now = self._probes.current()
+            scored = self._scored_anew(probe_id, (now.id, after.before_id))
             with self._database.writing() as session:
                 row = find_probe(session, probe_id)
                 row.state = "kept"
                 make_current(session, row)
+                hand_over(session, now.id, probe_id)
                 for number, found in scored:
-                    if found is not None:
-                        keep_result(session, number, probe_id, found)
+                    keep_result(session, number, probe_id, found)
         return self._probes.get(probe_id)
 
     def roll_back(self, probe_id: int) -> ProbeRecord:
@@ -197,14 +155,21 @@ class Refits:
         UsageError
             If it is no refit.
         """
-        with self._turn, self._database.writing() as session:
-            row = find_probe(session, probe_id)
-            if row.before_id is None:
-                raise UsageError(f"{row.name}: was given, not refitted; there is nothing to go back to.")
-            was_current = current_row(session).id == row.id
-            row.state = "rolled back"
-            if was_current:
-                make_current(session, _kept_before(session, row))
+        with self._turn:
+            with self._database.reading() as session:
+                row = find_probe(session, probe_id)
+                if row.before_id is None:
+                    raise UsageError(f"{row.name}: was given, not refitted; there is nothing to go back to.")
+                was_current = current_row(session).id == row.id
+                target = _kept_before(session, row).id
+            scored = self._scored_anew(target, (target, probe_id)) if was_current else []
+            with self._database.writing() as session:
+                find_probe(session, probe_id).state = "rolled back"
+                if was_current:
+                    make_current(session, find_probe(session, target))
+                    hand_over(session, probe_id, target)
+                for number, found in scored:
+                    keep_result(session, number, target, found)
         return self._probes.current()
 
     def _base(self, before: ProbeRecord) -> Probe:
@@ -222,7 +187,7 @@ class Refits:
         videos, notes = [], []
         for number in sorted({label.video_id for label in labels}):
             try:
-                features = self._features(number, probe)
+                features = self.features(number, probe)
             except (VideoError, FeatureError, UsageError) as error:
                 notes.append(f"Left out: {error}")
                 continue
@@ -232,7 +197,11 @@ class Refits:
                 videos.append((number, features))
         return videos, notes
 
-    def _features(self, video_id: int, probe: Probe) -> Features | None:
+    def features(self, video_id: int, probe: Probe) -> Features | None:
+        """Return what is kept of a video for a probe; None if the probe was never run on it.
+
+        Raises ProbeError if the probe is of another backbone.
+        """
         check_backbone(probe, self._backbone.info)
         video, layers = self._library.open(video_id), self._backbone.info.every_layer
         return stored_features(self._store, video, probe.extraction, layers)
@@ -250,17 +219,38 @@ class Refits:
             threshold_after,
         )
 
-    def _rescored(self, row: ResultRow, probe: Probe) -> Detection | None:
-        """Detect anew on hidden states that are kept; None where they, or the video, are gone."""
+    def _scored_anew(self, probe_id: int, by: Sequence[int]) -> list[tuple[int, Detection]]:
+        """Detect by a probe in all that some probes looked at; results of the probe itself stay as they are."""
+        with self._database.reading() as session:
+            rows = session.execute(select(ResultRow.video_id, ResultRow.probe_id).where(ResultRow.probe_id.in_(by)))
+            looked: dict[int, list[int]] = {}
+            for video, of in rows:
+                looked.setdefault(video, []).append(of)
+        probe, scored = self._probes.load(probe_id), []
+        for video, those in looked.items():
+            if probe_id not in those:
+                with self._database.reading() as session:
+                    rows = [session.get(ResultRow, (video, of)) for of in sorted(those, key=by.index)]
+                    found = self._rescored(video, [row for row in rows if row is not None], probe)
+                if found is not None:
+                    scored.append((video, found))
+        return scored
+
+    def _rescored(self, video_id: int, rows: Sequence[ResultRow], probe: Probe) -> Detection | None:
+        """Detect anew on hidden states that are kept; None where they, or the video, are gone.
+
+        Texts and maps are those of earlier results, as far as they hold.
+        """
         try:
-            if self._features(row.video_id, probe) is None:
+            if self.features(video_id, probe) is None:
                 return None
             detector = Detector(probe, self._backbone, run=Run(self._store))
-            found = detector.detect(self._library.open(row.video_id))
+            found = detector.detect(self._library.open(video_id))
         except (VideoError, FeatureError, UsageError):
             return None
+        earlier = [stored_detection(row) for row in rows]
         # Texts are of moments, not of scores: those of moments that are within an event again still hold.
-        texts = [item.explanation for item in stored_detection(row).events if item.explanation]
+        texts = [item.explanation for one in earlier for item in one.events if item.explanation]
         events = [
             replace(
                 item,
@@ -270,7 +260,19 @@ class Refits:
             )
             for item in found.events
         ]
-        return replace(found, events=tuple(events))
+        # So do maps, as long as the scores are the same.
+        scores = [segment.score for segment in found.segments]
+        kept = [
+            stored_maps(row.anomaly_map)
+            for row, one in zip(rows, earlier, strict=True)
+            if row.anomaly_map is not None and [segment.score for segment in one.segments] == scores
+        ]
+        if kept:
+            maps = max(kept, key=lambda one: len(one.times))
+            found = replace(found, anomaly_map=maps)
+            events = [with_evidence(item, probe, maps) for item in events]
+        said = self._backbone.info.warnings if any(item.explanation for item in events) else ()
+        return replace(found, events=tuple(events), warnings=tuple(dict.fromkeys((*found.warnings, *said))))
 
     def _enter(
         self,
@@ -280,6 +282,7 @@ class Refits:
         notes: Sequence[str],
         labels: Sequence[LabelRecord] = (),
         aucs: tuple[float | None, float | None] = (None, None),
+        made: Made = "refit",
     ) -> int:
         """Write the probe file, then the row that names it: a kill in between leaves a file that nobody names."""
         with self._database.reading() as session:
@@ -299,6 +302,7 @@ class Refits:
                 auc_after=aucs[1],
                 notes="\n".join(notes),
                 created=now(),
+                made=made,
             )
             session.add(row)
             session.flush()

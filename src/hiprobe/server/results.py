@@ -63,12 +63,17 @@ class Results:
             row = session.get(ResultRow, (video_id, current_row(session).id))
             if row is None or row.anomaly_map is None:
                 raise NotFoundError(f"Video {video_id}: has no anomaly map; run a detection.")
-            return AnomalyMap(**load(row.anomaly_map))
+            return stored_maps(row.anomaly_map)
 
 
 def stored_detection(row: ResultRow) -> Detection:
     """Return the detection that a row holds."""
     return parse_detection(row.body)
+
+
+def stored_maps(kept: bytes) -> AnomalyMap:
+    """Return the anomaly maps that a row holds."""
+    return AnomalyMap(**load(kept))
 
 
 def keep_result(session: Session, video_id: int, probe_id: int, found: Detection) -> None:

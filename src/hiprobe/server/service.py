@@ -19,6 +19,7 @@ from hiprobe.server.project import Settings, locked
 from hiprobe.server.refits import Refits
 from hiprobe.server.results import Results
 from hiprobe.server.safety import AllowedFolders
+from hiprobe.server.thresholds import Thresholds
 from hiprobe.server.uploads import Uploads
 
 
@@ -36,6 +37,7 @@ class Service:
     labels: Labels
     probes: Probes
     refits: Refits
+    thresholds: Thresholds
     exports: Exports
 
 
@@ -67,6 +69,8 @@ def open_service(settings: Settings, backbone: Backbone, store: FeatureStore | N
         probes = Probes(database, settings.folder, backbone)
         library = Library(database, allowed)
         results = Results(database)
+        labels = Labels(database, results)
+        refits = Refits(database, library, probes, backbone, store, settings)
         jobs = Jobs(database, library, probes, backbone, store, settings)
         playback = Playback(library, settings.state / "playable")
         probes.find_given()
@@ -80,9 +84,10 @@ def open_service(settings: Settings, backbone: Backbone, store: FeatureStore | N
                 playback=playback,
                 jobs=jobs,
                 results=results,
-                labels=Labels(database, results),
+                labels=labels,
                 probes=probes,
-                refits=Refits(database, library, probes, backbone, store, settings),
+                refits=refits,
+                thresholds=Thresholds(library, probes, results, labels, refits),
                 exports=Exports(library, results),
             )
         finally:

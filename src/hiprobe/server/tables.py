@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Float, ForeignKey, Index, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from hiprobe.server.records import JobState, LabelSource, ProbeState, Verdict
+from hiprobe.server.records import JobState, LabelSource, Made, ProbeState, Verdict
 
 
 class Base(DeclarativeBase):
@@ -60,6 +60,7 @@ class ProbeRow(Base):
     auc_after: Mapped[float | None] = mapped_column(Float)
     notes: Mapped[str] = mapped_column(Text, default="")
     created: Mapped[str] = mapped_column(String(40))
+    made: Mapped[Made] = mapped_column(String(12), server_default="given")
 
     __table_args__ = (Index("uq_probes_name_version", "name", "version", unique=True),)
 
