@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from hiprobe.backbones import Batch, LoadOptions, loading
-from hiprobe.backbones.loading import complete_model, load_model
+from hiprobe.backbones import Batch, LoadOptions, completing
+from hiprobe.backbones.completing import complete_model
+from hiprobe.backbones.loading import load_model
 from hiprobe.backbones.opening import load_checkpoint
 from tests.families.toys import PROMPT, TOYS, pictures, write_toy
 from tests.families.wording import write_json
@@ -63,7 +64,7 @@ def test_a_completed_model_equals_the_whole_to_the_bit(
     frames, layers = pictures(cut), range(1, whole.info.layers + 1)
     values_of(cut, frames, PROMPT, [DEPTH], "last")
     before = memory(cut.model)
-    monkeypatch.setattr(loading, "safe_open", Counted)
+    monkeypatch.setattr(completing, "safe_open", Counted)
     Counted.read = 0
     assert cut.generate(Batch(frames[:1]), PROMPT, 6) == whole.generate(Batch(frames[:1]), PROMPT, 6)
     assert cut.info == whole.info

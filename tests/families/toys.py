@@ -112,7 +112,7 @@ TOYS: tuple[str, ...] = tuple(_TOYS)
 
 
 @torch.no_grad()
-def _scatter(model: nn.Module, seed: int) -> None:
+def scatter(model: nn.Module, seed: int) -> None:
     """Give every parameter values of its own.
 
     Matrices get the scale that keeps activations near 1; vectors (norms, biases, layer scales) keep what they start
@@ -146,7 +146,7 @@ def write_toy(name: str, folder: Path, seed: int = 0, dtype: torch.dtype = torch
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForImageTextToText.from_config(config)
-    _scatter(model, seed)
+    scatter(model, seed)
     roles = toy.words.roles
     model.generation_config = GenerationConfig(
         bos_token_id=ids[roles["bos_token"]] if "bos_token" in roles else None,

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForImageTextToText,
     BitsAndBytesConfig,
-    GenerationConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging as transformers_logging
@@ -72,7 +68,7 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
     """
     config = load_config(folder, options)
     kwargs = _placing(options) | {
-        "dtype": _dtype(options),
+        "dtype": dtype_of(options),
         "local_files_only": True,
         "use_safetensors": True,
         "trust_remote_code": options.trust_remote_code,
@@ -82,7 +78,7 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
         cut_config(config, depth)
         loader = AutoModel
     try:
-        with _quiet():
+        with quiet():
             model, problems = loader.from_pretrained(folder, config=config, output_loading_info=True, **kwargs)
     except torch.OutOfMemoryError as error:
         raise BackboneError(
@@ -98,83 +94,13 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
             f"{folder}: lacks {len(missing)} weights, {missing[0]} among them, which would stay random; the checkpoint "
             "does not fit this release of transformers, or is damaged."
         )
-    return _placed(model, options)
-
-
-def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> PreTrainedModel | None:
-    """Return the complete model around the parameters of one that was cut, reading of the checkpoint what it lacks.
-
-    transformers itself says which tensor of the checkpoint goes where, by loading a stand-in for each: it has the
-    tensor's shape but the memory of one number, by whose address it is found again in the model.
-
-    Parameters
-    ----------
-    cut : PreTrainedModel
-        What :func:`load_model` gave; the completed model shares the memory of its parameters.
-    folder : Path
-        The checkpoint, as there.
-    options : LoadOptions
-        As there.
-
-    Returns
-    -------
-    PreTrainedModel, optional
-        The same, to the bit, as :func:`load_model` gives without depth. None where that is not certain: quantised
-        weights, a device map, code of the checkpoint's own, or tensors that become parameters other than one by one.
-    """
-    config, files = load_config(folder, options), _weight_files(folder)
-    special = options.quantize or options.device_map or options.trust_remote_code
-    unlike = any(getattr(config, name, None) for name in ("quantization_config", "transformers_weights"))
-    if special or unlike or not files or not (folder / "generation_config.json").is_file():
-        return None
-    dtype, device = _dtype(options), _device(options)
-    try:
-        loader: Any = AutoModelForImageTextToText._model_mapping[type(config)]  # the Auto class itself asks for a name
-        with ExitStack() as opened, _quiet():
-            readers = [opened.enter_context(safe_open(file, "pt")) for file in files]
-            holders = {name: reader for reader in readers for name in reader.keys()}  # noqa: SIM118 - no mapping
-            shapes = {name: tuple(reader.get_slice(name).get_shape()) for name, reader in holders.items()}
-            if Counter(tuple(value.shape) for value in cut.state_dict().values()) - Counter(shapes.values()):
-                return None  # tensors were joined or divided, which stand-ins would need memory for
-            stand_ins = {name: torch.empty((), dtype=dtype).expand(shape) for name, shape in shapes.items()}
-            completed, problems = loader.from_pretrained(
-                None,
-                config=config,
-                state_dict=stand_ins,
-                dtype=dtype,
-                generation_config=GenerationConfig.from_pretrained(folder, local_files_only=True),
-                output_loading_info=True,
-            )
-            places = {value.data_ptr(): name for name, value in stand_ins.items()}
-            sources = {name: places.get(value.data_ptr()) for name, value in completed.state_dict().items()}
-            if problems["missing_keys"] or problems["mismatched_keys"] or None in sources.values():
-                return None
-            had = {f"{completed.base_model_prefix}.{name}": value for name, value in cut.state_dict().items()}
-            values = {sources[name]: value for name, value in had.items() if name in sources}
-            for name in set(sources.values()) - values.keys():
-                values[name] = holders[name].get_tensor(name).to(device, dtype)
-            completed.load_state_dict({name: values[source] for name, source in sources.items()}, assign=True)
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError, TypeError):
-        return None  # whatever it was, loading all of it anew either works or tells it
-    completed.tie_weights()
-    completed.config.name_or_path = str(folder)
-    return _placed(completed, options)
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """Return the files that transformers reads weights from, in its order of preference; none if it has other ways."""
-    if (single := folder / "model.safetensors").is_file():
-        return [single]
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return []
-    return [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
+    return placed_model(model, options)
 
 
 def check_placing(options: LoadOptions) -> torch.device:
     """Return the device that a model will start on. Raises UsageError if an option needs what is not there."""
     _placing(options)
-    return _device(options)
+    return device_of(options)
 
 
 def cut_config(config: Any, depth: int) -> None:
@@ -188,14 +114,16 @@ def cut_config(config: Any, depth: int) -> None:
             setattr(text, name, value[:depth])
 
 
-def _dtype(options: LoadOptions) -> torch.dtype:
+def dtype_of(options: LoadOptions) -> torch.dtype:
+    """Return the type that weights are loaded in."""
     if options.dtype != "auto":
         return getattr(torch, options.dtype)
     on_gpu = torch.cuda.is_available() and not (options.device or "").startswith("cpu")
     return torch.bfloat16 if on_gpu else torch.float32
 
 
-def _device(options: LoadOptions) -> torch.device:
+def device_of(options: LoadOptions) -> torch.device:
+    """Return the device that a model will start on. Raises UsageError if there is none of that name."""
     gpu = torch.cuda.is_available()
     name = options.device or ("cuda" if gpu else "cpu")
     try:
@@ -209,7 +137,7 @@ def _device(options: LoadOptions) -> torch.device:
 
 def _placing(options: LoadOptions) -> dict[str, Any]:
     """Return what of the placing happens while weights are loaded."""
-    device = _device(options)
+    device = device_of(options)
     placing: dict[str, Any] = {}
     if options.quantize is not None:
         if device.type != "cuda":
@@ -232,11 +160,11 @@ def _placing(options: LoadOptions) -> dict[str, Any]:
     return placing
 
 
-def _placed(model: Any, options: LoadOptions) -> Any:
+def placed_model(model: Any, options: LoadOptions) -> Any:
     """Move a model to its device, unless it was loaded there."""
     if getattr(model, "hf_device_map", None) or options.quantize is not None:
         return model
-    device = _device(options)
+    device = device_of(options)
     try:
         return model.to(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -249,7 +177,7 @@ def _need(package: str, option: str) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from printing what this module checks by itself."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from hiprobe.backbones.base import BackboneInfo, TokenSource
 from hiprobe.backbones.checkpoint import find_checkpoint, read_config
+from hiprobe.backbones.completing import complete_model
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import find_family
 from hiprobe.backbones.fingerprint import checkpoint_fingerprint
 from hiprobe.backbones.huggingface import HuggingFaceBackbone
-from hiprobe.backbones.loading import check_placing, complete_model, load_config, load_model
+from hiprobe.backbones.loading import check_placing, load_config, load_model
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.errors import UsageError
 
