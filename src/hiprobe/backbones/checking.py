@@ -16,9 +16,13 @@ from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.reading import Batch, Pooling
+from hiprobe.sampling import Sampling
 
-FRAMES = 4
+FRAMES = Sampling().frames
+"""As many as detection shows of a segment."""
 _PROMPT = "What happens in this video?"
+_WORDS = 8
+"""Tokens of text that are compared."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def check_checkpoint(
     single = [_read(complete, pictures[i : i + 1], info.every_layer, "visual") for i in range(len(pictures))]
     difference = float(np.abs(together - np.concatenate(single)).max() / np.abs(together).max())
     yield Finding("batch equals singles", difference <= _tolerance(complete), f"largest difference {difference:.1e}")
-    said = complete.generate(Batch(pictures[:1]), _PROMPT, 8)
+    said = complete.generate(Batch(pictures[:1]), _PROMPT, _WORDS)
     yield Finding("generates text", None, repr(said))
     depth = max(1, info.layers * 2 // 3)
     expected, seconds = _timed(complete, pictures, depth)
@@ -106,6 +110,9 @@ def check_checkpoint(
         same and difference <= _tolerance(cut),
         f"largest difference {difference:.1e} of the largest state; fingerprint {'the same' if same else 'another'}",
     )
+    again = cut.generate(Batch(pictures[:1]), _PROMPT, _WORDS)  # which completes it
+    detail = "the same" if again == said else f"{again!r}, the whole one {said!r}"
+    yield Finding("completed model says what the whole one says", again == said, detail)
     memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB of process memory at most"
     if torch.cuda.is_available():
         memory += f", {torch.cuda.max_memory_allocated() / 1e9:.1f} GB of GPU memory at most"
