@@ -109,7 +109,7 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
 
         # What was measured comes before what the model said, and the caveat stands beside both.
         card = page.locator(".card").first.inner_text()
-        assert card.lower().index("most like bright") < card.lower().index("the model said: a bright flash")
+        assert card.lower().index("most like bright") < card.lower().index("the language model said: a bright flash")
         assert page.locator(".caveats").inner_text() == "fake text"
 
         # See where in the picture it is.

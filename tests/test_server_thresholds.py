@@ -151,7 +151,9 @@ def test_an_ordinary_video_sets_the_threshold_and_says_what_changed(folder: Path
         alarms = service.probes.load(counted.id).alarms
         assert alarms is not None and alarms.hours == pytest.approx(20 / 3600) and alarms.asked == 360
         (said,) = counted.notes
-        assert said.startswith(f"Threshold {given.threshold:.3f} before, {counted.threshold:.3f} now: expect ")
+        assert said.startswith(
+            f"Threshold {given.threshold:.3f} before, {counted.threshold:.3f} now; alarms to expect "
+        )
         assert " a day (95%: " in said and said.endswith("by 0.3 minutes of its ordinary footage.")
         # So little footage cannot count two a day. A threshold by hand lies over the calibrated one, not in its place.
         service.thresholds.set(0.999)

@@ -145,13 +145,13 @@ def _changes(before: Probe, found: Calibrated) -> list[str]:
     alarms, threshold = found.alarms, found.probe.calibrated_threshold
     expected = expected_text(alarms.rate_at(threshold), alarms.interval(threshold), hours=24)
     notes = [
-        f"Threshold {own_threshold(before)} before, {threshold:.3f} now: expect {expected} as alarms on this camera, "
+        f"Threshold {own_threshold(before)} before, {threshold:.3f} now; alarms to expect on this camera: {expected}, "
         f"by {length_text(alarms.hours)} of its ordinary footage."
     ]
     if alarms.asked is not None and not alarms.counts(alarms.asked):
         notes.append(
-            f"That footage is too short to count {rate_text(alarms.asked)}, so the threshold is extrapolated; "
-            "a longer video makes it surer."
+            f"That footage is too short to count {rate_text(alarms.asked)}, so more may come; a longer video makes it "
+            "surer."
         )
     notes += [
         f"Left out, as it stands out from the rest: {odd.event.start:.1f} to {odd.event.end:.1f} s; look at it."

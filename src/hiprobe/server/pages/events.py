@@ -77,7 +77,10 @@ class Events:
         self._rest.show(detected)
 
     def _show_caveats(self, found: Detection | None) -> None:
-        said = [] if found is None else list(dict.fromkeys(found.warnings))
+        # What must be known of the model's texts stands wherever one does, whoever kept the result.
+        spoken = found is not None and any(item.explanation for item in found.events)
+        of_texts = self._service.backbone.info.warnings if spoken else ()
+        said = [] if found is None else list(dict.fromkeys((*found.warnings, *of_texts)))
         for one in () if found is None else found.unjudged:
             said.append(f"{clock(one.start)} – {clock(one.end)} was not judged: {one.sentence}")
         self._caveats.clear()
@@ -159,8 +162,8 @@ class _Card:
                 Button(span, lambda: events.choose(number), "quiet time", f"Go to event {number + 1}, {span}")
                 Tag("span", f"peak {event.peak:.2f}", "soft")
                 self._verdict = Tag("span", "", "verdict")
-            Tag("p", event.evidence).show(bool(event.evidence))
-            self._text = Tag("p", f"The model said: {event.explanation}", "soft said")
+            self._evidence = Tag("p")
+            self._text = Tag("p", "", "soft said")
             with Tag("div", classes="line"):
                 accept = Button("Accept", lambda: events.accept(number))
                 reject = Button("Reject", lambda: events.reject(number))
@@ -169,13 +172,17 @@ class _Card:
         self._buttons = {"accept": accept, "reject": reject}
         for button in (accept, reject, relabel, self._undo):
             button.attribute("aria-label", f"{button.text} event {number + 1}")
-        self._text.show(bool(event.explanation))
         self._events = events
 
     def update(self, event: ReviewedEvent) -> None:
-        """Show how the event is judged."""
+        """Show what is known of the event, and how it is judged."""
         self.event, label = event, event.label
-        kind = "" if label is None else label.kind or "rejected"
+        self._evidence.say(event.evidence)
+        self._evidence.show(bool(event.evidence))
+        self._text.say(_said(event))
+        self._text.show(bool(event.explanation))
+        normal = "rejected" if label and label.source == "reject" else "normal"
+        kind = "" if label is None else label.kind or normal
         self._verdict.say("accepted" if kind == "anomaly" else kind)
         self._buttons["accept"].attribute("aria-pressed", str(bool(label and label.verdict == "abnormal")).lower())
         self._buttons["reject"].attribute("aria-pressed", str(bool(label and label.verdict == "normal")).lower())
@@ -188,3 +195,11 @@ class _Card:
     async def _withdraw(self) -> None:
         if self.event.label is not None:
             await self._events.withdraw(self.event.label.id)
+
+
+def _said(event: ReviewedEvent) -> str:
+    """Write what the language model said: one that does not fit its event is told about, not quoted as if it did."""
+    words = event.explanation
+    if not words or event.stance == "fits":
+        return f"The language model said: {words}"
+    return words[0].upper() + words[1:] + ("" if words.endswith(('"', ".")) else ".")

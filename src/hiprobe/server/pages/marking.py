@@ -24,10 +24,20 @@ class Marking:
         Shows what is marked.
     changed : callable
         Called when a label was added.
+    marked : callable
+        Called with what is marked: (start, end) in seconds, or None.
     """
 
-    def __init__(self, service: Service, video: VideoRecord, player: Player, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        video: VideoRecord,
+        player: Player,
+        changed: Callable[[], None],
+        marked: Callable[[tuple[float, float] | None], None],
+    ) -> None:
         self._service, self._video, self._player, self._changed = service, video, player, changed
+        self._marked = marked
         with Tag("fieldset", classes="marking"):
             Tag("legend", "Mark an interval: drag on the timeline, or type seconds")
             self._start = ui.number("From", min=0, max=video.duration, step=0.1, format="%.2f", on_change=self._typed)
@@ -63,4 +73,6 @@ class Marking:
 
     def _typed(self) -> None:
         start, end = self._start.value, self._end.value
-        self._player.show_marked(None if start is None or end is None or end <= start else (start, end))
+        interval = None if start is None or end is None or end <= start else (start, end)
+        self._player.show_marked(interval)
+        self._marked(interval)

@@ -41,6 +41,7 @@ class Player(ui.element, component="assets/player.js"):
             events=[],
             labels=[],
             unjudged=[],
+            trial=None,
             map=None,
         )
         self._video = video
@@ -75,6 +76,11 @@ class Player(ui.element, component="assets/player.js"):
     def show_marked(self, interval: tuple[float, float] | None) -> None:
         """Show what is marked."""
         self.props["marked"] = None if interval is None else {"start": interval[0], "end": interval[1]}
+
+    def show_trial(self, trial: tuple[float, Sequence[tuple[float, float]]] | None) -> None:
+        """Show a threshold that somebody tries, and the (start, end) of the events that it would give."""
+        events = [{"start": start, "end": end} for start, end in trial[1]] if trial else []
+        self.props["trial"] = {"threshold": trial[0], "events": events} if trial else None
 
     def loop(self, start: float, end: float) -> None:
         """Play an interval again and again."""

@@ -70,7 +70,7 @@ def _one(service: Service, probe: ProbeRecord) -> None:
     Tag("h1", probe_name(probe))
     Tag("p", probe.summary, "soft")
     facts = [("Layer", str(probe.layer)), ("Pooling", probe.pooling), ("Threshold", figure(probe.threshold))]
-    if probe.base_id is not None:
+    if probe.made == "refit":
         facts += [
             ("Labels", str(probe.n_labels)),
             ("AUC before", figure(probe.auc_before)),

@@ -71,11 +71,14 @@ class _Refit:
         with Tag("li"):
             with Tag("div", classes="what"):
                 Link(probe_name(probe), f"/probes/{probe.id}", "name")
-                facts = (
-                    "as it was given" if probe.state == "given" else f"{plural(probe.n_labels, 'label')}, {probe.state}"
-                )
-                Tag("span", facts, "soft")
-            auc = f"AUC {figure(probe.auc_before)} → {figure(probe.auc_after)}" if probe.base_id else ""
+                facts = {
+                    "given": "as it was given",
+                    "refit": f"{plural(probe.n_labels, 'label')}, {probe.state}",
+                    "threshold": f"threshold {probe.threshold:.3f}, {probe.state}",
+                    "ordinary": f"threshold {probe.threshold:.3f} by ordinary footage, {probe.state}",
+                }
+                Tag("span", facts[probe.made], "soft")
+            auc = f"AUC {figure(probe.auc_before)} → {figure(probe.auc_after)}" if probe.made == "refit" else ""
             Tag("span", auc, "soft")
             with Tag("div", classes="acts"):
                 if probe.current:

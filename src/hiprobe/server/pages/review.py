@@ -6,10 +6,12 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from hiprobe.errors import HiProbeError
+from hiprobe.server.pages.dial import Dial
 from hiprobe.server.pages.events import Events
 from hiprobe.server.pages.exporting import export_menu
 from hiprobe.server.pages.frame import Key, attempt, frame
 from hiprobe.server.pages.marking import Marking
+from hiprobe.server.pages.ordinary import Ordinary
 from hiprobe.server.pages.player import Player, Source
 from hiprobe.server.pages.widgets import Button, Link, Tag, clock, plural
 from hiprobe.server.records import JobRecord, VideoRecord
@@ -41,6 +43,7 @@ class _Review:
         self._service, self._video = service, video
         self._seen: object = None
         self._job: JobRecord | None = None
+        self._lacks = False
 
     def keys(self) -> list[Key]:
         """Return the keys of the page."""
@@ -78,9 +81,13 @@ class _Review:
             with Tag("section", classes="watch").attribute("aria-label", "Player"):
                 self._player = Player(video, lambda first, last: self._marking.set((first, last)))
                 Source(self._service, video, self._player)
-                self._marking = Marking(self._service, video, self._player, self.refresh)
+                self._dial = Dial(self._service, video, self._player, self.refresh)
+                self._marking = Marking(
+                    self._service, video, self._player, self.refresh, lambda interval: self._ordinary.mark(interval)
+                )
             with Tag("section", classes="judge").attribute("aria-label", "Events and labels"):
                 self._events = Events(self._service, video, self._player, self.refresh)
+                self._ordinary = Ordinary(self._service, video, self.refresh)
         self.refresh()
         if start:
             self._player.seek(start)
@@ -96,14 +103,21 @@ class _Review:
             return
         self._job = next((job for job in service.jobs.list() if job.video_id == number), None)
         self._show_state(video, self._job)
-        labels = service.labels.list(number)
-        seen = (service.probes.current().id, video.state, video.n_events, video.peak, labels)
+        labels, current = service.labels.list(number), service.probes.current()
+        seen = (current, video.state, video.n_events, video.peak, labels)
         if seen == self._seen:
             return
         self._seen = seen
         events, found = service.labels.events(number), service.results.find(number)
-        self._player.draw(found, events, labels, service.results.has_anomaly_map(number))
+        mapped = service.results.has_anomaly_map(number)
+        self._player.draw(found, events, labels, mapped)
         self._events.show(events, labels, found)
+        self._dial.show(found, current)
+        self._ordinary.show(current, found is not None)
+        unmapped = not mapped and service.backbone.info.places
+        items = () if found is None else found.events
+        self._lacks = any(unmapped or item.explanation is None for item in items)
+        self._show_detect(video)
 
     def _show_state(self, video: VideoRecord, job: JobRecord | None) -> None:
         running, waiting = video.state == "running", video.state == "waiting"
@@ -121,9 +135,15 @@ class _Review:
             self._news.say(words[video.state])
         self._progress.show(running)
         self._progress.attribute("value", job.done / job.total if running and job and job.total else None)
-        self._detect.show(video.state in ("new", "failed", "cancelled"))
+        self._show_detect(video)
         self._cancel.show(running or waiting)
         self._exports.show(video.n_events is not None)
+
+    def _show_detect(self, video: VideoRecord) -> None:
+        again = video.state == "done" and self._lacks  # events that a version of the probe found without the model
+        self._detect.show(again or video.state in ("new", "failed", "cancelled"))
+        self._detect.say("Detect again" if again else "Detect")
+        self._detect.attribute("title", "Describes events that have no text or place yet" if again else None)
 
     async def _submit(self) -> None:
         await attempt(self._service.jobs.submit, self._video.id)

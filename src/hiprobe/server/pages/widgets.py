@@ -90,8 +90,9 @@ def plural(number: int, word: str) -> str:
 
 
 def probe_name(probe: ProbeRecord) -> str:
-    """Write the name of a probe: ``fight``, or ``fight, refit 2``."""
-    return f"{probe.name}, refit {probe.version}" if probe.version else probe.name
+    """Write the name of a probe: ``fight``, or of a version how it was made: ``fight, refit 2``."""
+    how = {"given": "version", "refit": "refit", "threshold": "by hand", "ordinary": "calibrated"}[probe.made]
+    return f"{probe.name}, {how} {probe.version}" if probe.version else probe.name
 
 
 def figure(value: float | None) -> str:

@@ -20,10 +20,10 @@ export default {
       const { key, target } = event;
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       if (!this.keys.includes(key)) return;
-      if (target.closest("input, textarea, select, [contenteditable], [role=dialog]")) return;
+      if (target.closest("input:not([type=range]), textarea, select, [contenteditable], [role=dialog]")) return;
       if (document.querySelector("[role=dialog]")) return;
-      // A button and the video have uses of their own for these.
-      if ([" ", "ArrowLeft", "ArrowRight"].includes(key) && target.closest("button, a, video, [role=slider]")) return;
+      // A button, a slider and the video have uses of their own for these.
+      if ([" ", "ArrowLeft", "ArrowRight"].includes(key) && target.closest("button, a, video, input, [role=slider]")) return;
       event.preventDefault();
       this.$emit("key", key);
     },

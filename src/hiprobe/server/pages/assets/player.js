@@ -28,7 +28,9 @@ export default {
           <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
             <path class="raw" :d="path(curve.raw)" /><path class="smoothed" :d="path(curve.smoothed)" />
             <line v-if="curve.threshold !== null" class="threshold" x1="0" x2="1000" :y1="y(curve.threshold)" :y2="y(curve.threshold)" />
+            <line v-if="trial" class="trial" x1="0" x2="1000" :y1="y(trial.threshold)" :y2="y(trial.threshold)" />
           </svg>
+          <div v-for="event in trial?.events ?? []" class="would" :style="span(event)"></div>
           <span v-if="curve.threshold !== null" class="level" :style="{top: y(curve.threshold) + '%'}">threshold {{ curve.threshold.toFixed(2) }}</span>
         </div>
         <div class="lane"><div v-for="label in labels" class="label" :class="label.verdict" :style="span(label)"></div></div>
@@ -47,6 +49,7 @@ export default {
     events: Array, // start, end, state
     labels: Array, // start, end, verdict
     unjudged: Array, // start, end of what the probe could not judge
+    trial: Object, // a threshold that is tried, and the events that it would give; or null
     marked: Object, // start, end; or null
     loop: Object, // start, end of what is played again and again; or null
     map: String, // address of the anomaly map at {time}, laid over the picture; or null
