@@ -128,6 +128,9 @@ def test_a_reviewer_walks_the_whole_path(browser: Browser, template: Path, tmp_p
         assert [label["verdict"] for label in server.get("/labels")] == ["normal"]
 
         # Mark what was missed, by a drag.
+        timeline.scroll_into_view_if_needed()
+        box = timeline.bounding_box()
+        assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40, steps=4)
