@@ -34,7 +34,9 @@ without_torchvision = pytest.mark.skipif(has_torchvision(), reason="is of the en
 def test_every_check_of_the_self_test_passes(name: str, folders: dict[str, Path]) -> None:
     findings = list(check_checkpoint(str(folders[name]), LoadOptions()))
     assert [finding for finding in findings if finding.passed is False] == []
-    assert sum(finding.passed is True for finding in findings) == 6
+    # Without torchvision, the processors of the families that have a file of their own cannot be built to compare.
+    compared = has_torchvision() or name in ("gemma3", "idefics3")
+    assert sum(finding.passed is True for finding in findings) == 6 + compared
 
 
 @torch.inference_mode()

@@ -7,15 +7,19 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiprobe.backbones.base import FRAME_INTERVAL
 from hiprobe.backbones.huggingface import HuggingFaceBackbone
+from hiprobe.backbones.native import native_ids
 from hiprobe.backbones.opening import load_checkpoint
 from hiprobe.backbones.options import LoadOptions
-from hiprobe.backbones.reading import Batch, Pooling
+from hiprobe.backbones.reading import Batch, Pooling, Prompt
+from hiprobe.errors import BackboneError
 from hiprobe.sampling import Sampling
 
 FRAMES = Sampling().frames
@@ -89,6 +93,7 @@ def check_checkpoint(
     yield _shapes(complete, together)
     yield _hooks(complete, pictures)
     yield _visual_tokens(complete, pictures)
+    yield _native(complete, pictures, options)
     single = [_read(complete, pictures[i : i + 1], info.every_layer, "visual") for i in range(len(pictures))]
     difference = float(np.abs(together - np.concatenate(single)).max() / np.abs(together).max())
     yield Finding("batch equals singles", difference <= _tolerance(complete), f"largest difference {difference:.1e}")
@@ -173,6 +178,22 @@ def _visual_tokens(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8]) -
         own = int(moved[places[-1]].sum())
         detail += f"; changing the last frame changes {int(moved.sum())} tokens, {own} of its own"
     return Finding("visual tokens", torch.equal(moved, expected), detail)
+
+
+def _native(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8], options: LoadOptions) -> Finding:
+    """Compare the prompt's ids with those of the checkpoint's own processor, where that can be built."""
+    name, segment = "ids equal its own processor's", pictures[0]
+    own = backbone.family.prepare(segment, FRAME_INTERVAL, Prompt(_PROMPT)).inputs["input_ids"][0].tolist()
+    folder = Path(backbone.model.config.name_or_path)
+    try:
+        native = native_ids(backbone.family, folder, segment, FRAME_INTERVAL, _PROMPT, options.trust_remote_code)
+    except BackboneError as error:
+        return Finding(name, None, f"not compared: {error}")
+    if own == native:
+        return Finding(name, True, f"all {len(own)}")
+    first = next((at for at, pair in enumerate(zip(own, native, strict=False)) if len(set(pair)) > 1), len(own))
+    words = [backbone.family.tokenizer.decode(ids[first : first + 3]) for ids in (own, native)]
+    return Finding(name, False, f"{len(own)}, its own {len(native)}; from token {first}: {words[0]!r}, {words[1]!r}")
 
 
 def _timed(backbone: HuggingFaceBackbone, pictures: NDArray[np.uint8], layer: int) -> tuple[NDArray[np.float32], float]:

@@ -14,6 +14,7 @@ from transformers import AutoModelForImageTextToText, GenerationConfig, PreTrain
 
 from hiprobe.backbones.loading import device_of, dtype_of, load_config, placed_model, quiet
 from hiprobe.backbones.options import LoadOptions
+from hiprobe.backbones.refusing import quantisation
 
 
 def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> PreTrainedModel | None:
@@ -40,7 +41,7 @@ def complete_model(cut: PreTrainedModel, folder: Path, options: LoadOptions) -> 
     """
     config, files = load_config(folder, options), _weight_files(folder)
     special = options.quantize or options.device_map or options.trust_remote_code
-    unlike = any(getattr(config, name, None) for name in ("quantization_config", "transformers_weights"))
+    unlike = quantisation(config) or getattr(config, "transformers_weights", None)
     if special or unlike or not files or not (folder / "generation_config.json").is_file():
         return None
     dtype, device = dtype_of(options), device_of(options)

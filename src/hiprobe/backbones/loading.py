@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -22,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones.checkpoint import read_config
 from hiprobe.backbones.options import LoadOptions
+from hiprobe.backbones.refusing import check_code, check_quantised, why
 from hiprobe.errors import BackboneError, UsageError
 
 
@@ -33,19 +36,20 @@ def load_config(folder: Path, options: LoadOptions) -> Any:
     BackboneError
         If transformers does not know the architecture, or it is no language model that takes images.
     """
+    raw = read_config(folder)
+    check_code(folder, raw, options.trust_remote_code)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=options.trust_remote_code)
+    except StrictDataclassError as error:
+        raise BackboneError(
+            f"{folder}: config.json does not pass the checks of transformers {transformers.__version__} "
+            f"({' '.join(str(error).split())}); correct what is named, or take the checkpoint's newest revision."
+        ) from error
     except (OSError, ValueError, KeyError, AttributeError, TypeError, ImportError) as error:
-        raw = read_config(folder)
-        if "auto_map" in raw and not options.trust_remote_code:
-            raise BackboneError(
-                f"{folder}: {raw['model_type']!r} runs only with code that it brings; take a checkpoint in Hugging "
-                "Face format (of InternVL, those whose names end in -hf), or, if you trust that code, try "
-                "--trust-remote-code."
-            ) from error
         reason = str(error).partition("\n")[0]
         raise BackboneError(
-            f"{folder}: transformers cannot read its configuration ({reason}); update transformers."
+            f"{folder}: transformers {transformers.__version__} cannot read its configuration ({reason}); update "
+            "transformers, or correct config.json if it was changed by hand."
         ) from error
     known = AutoModelForImageTextToText._model_mapping
     if type(config) not in known and "AutoModelForImageTextToText" not in (getattr(config, "auto_map", None) or {}):
@@ -53,6 +57,7 @@ def load_config(folder: Path, options: LoadOptions) -> Any:
             f"{folder}: {config.model_type!r} is no model that transformers loads with AutoModelForImageTextToText; "
             "take a multimodal LLM in Hugging Face format (of InternVL, the checkpoints whose names end in -hf)."
         )
+    check_quantised(folder, config, options)
     return config
 
 
@@ -86,7 +91,8 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
             "smaller checkpoint (`hiprobe models` says how much each needs)."
         ) from error
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
-        raise BackboneError(f"{folder}: the model cannot be loaded ({error}); fetch the checkpoint again.") from error
+        cure = "install what it names" if isinstance(error, ImportError) else "fetch the checkpoint again"
+        raise BackboneError(f"{folder}: the model cannot be loaded ({why(error)}); {cure}.") from error
     if depth is not None:
         model.get_decoder().norm = nn.Identity()  # never runs: the deepest state is read before it
     if missing := sorted(problems["missing_keys"]):

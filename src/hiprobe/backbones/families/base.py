@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from hiprobe.backbones.prompts import chat_template, check_prompt
 from hiprobe.backbones.reading import Prompt
+from hiprobe.backbones.refusing import has_torchvision as has_torchvision
+from hiprobe.backbones.refusing import unknown_processor, why
 from hiprobe.errors import BackboneError
 
 
@@ -41,6 +44,25 @@ class Prepared:
     inputs: dict[str, torch.Tensor]
     visual: torch.Tensor
     steps: int
+
+
+@dataclass(frozen=True)
+class Native:
+    """What makes a checkpoint's own processor prepare frames as a family does.
+
+    Attributes
+    ----------
+    part : {"image", "video"}
+        What frames enter as.
+    settings : dict
+        Arguments of the processor beside frames, text and times.
+    template : str, optional
+        The chat template, where it is not to be the processor's own.
+    """
+
+    part: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    template: str | None = None
 
 
 Features = dict[str, torch.Tensor]
@@ -89,7 +111,9 @@ class Family(ABC):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **kwargs)
             self.processor: Any = self.build_processor(folder, **kwargs)
         except (OSError, ValueError, ImportError, TypeError, AttributeError, KeyError) as error:
-            raise BackboneError(f"{folder}: its processors cannot be built ({_why(error)}).") from error
+            if unknown := unknown_processor(folder, config):
+                raise BackboneError(unknown) from error
+            raise BackboneError(f"{folder}: its processors cannot be built ({why(error)}).") from error
         self.template = self.build_template(folder)
 
     def build_processor(self, folder: Path, **kwargs: Any) -> Any:
@@ -114,6 +138,13 @@ class Family(ABC):
 
         The prompt is for :meth:`render`.
         """
+
+    def native(self) -> Native | None:
+        """Return how the checkpoint's own processor is to be asked for the same prompt, if it can be.
+
+        `hiprobe models check` compares the ids. By default None: not compared.
+        """
+        return None
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]] | None:
         """Divide the pixels of a segment into those of each step of time, where each is encoded by itself.
@@ -169,6 +200,7 @@ class Family(ABC):
             "way": self.way,
             "size": list(self.size()),
             "template": self.template,
+            **({"added": added} if (added := self._added()) else {}),
         }
 
     def render(self, parts: Sequence[str], prompt: Prompt) -> str:
@@ -195,19 +227,41 @@ class Family(ABC):
         except (TemplateError, TypeError) as error:  # of the latter, templates that take no lists of parts
             if prompt.system is not None:
                 raise self._no_system(str(error)) from error
-            raise BackboneError(
-                f"{self.name}: the checkpoint's chat template cannot be applied ({error}); fetch it again."
-            ) from error
+            raise self._text_only(str(error)) from error
+        # A template that writes a list of parts as it would write words.
+        if str(content) in text or "{'type':" in text:
+            raise self._text_only("it writes pictures as words")
         if prompt.system is not None and prompt.system.strip() not in text:
             raise self._no_system("it does not write it")
         return text
 
     def tokenize(self, text: str, image_token_id: int, steps: int, **pixels: torch.Tensor) -> Prepared:
         """Tokenize a rendered prompt whose placeholders are expanded, and find the visual tokens in it."""
-        encoded = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        encoded = self.tokenizer(text, add_special_tokens=self.adds_special(text), return_tensors="pt")
         ids = torch.as_tensor(encoded["input_ids"])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **pixels}
         return Prepared(inputs, ids[0] == image_token_id, steps)
+
+    def adds_special(self, text: str) -> bool:
+        """Return whether the tokenizer is to add its special tokens, ``<s>`` for instance, to a rendered prompt.
+
+        As transformers' processors decide it: always, but where the template has written the first of them already.
+        """
+        return self.tokenizer.bos_token is None or not text.startswith(self.tokenizer.bos_token)
+
+    def _added(self) -> list[int]:
+        """Return the ids that the tokenizer adds to a rendered prompt."""
+        text = self.render((), Prompt("."))
+        if not self.adds_special(text):
+            return []
+        without, every = (self.tokenizer(text, add_special_tokens=add)["input_ids"] for add in (False, True))
+        return sorted((Counter(every) - Counter(without)).elements())
+
+    def _text_only(self, reason: str) -> BackboneError:
+        return BackboneError(
+            f"{self.name}: the checkpoint's chat template cannot be applied to pictures and words ({reason}); it is "
+            "for text alone, or damaged; put the original model's chat_template.jinja into the folder."
+        )
 
     def _no_system(self, reason: str) -> BackboneError:
         return BackboneError(
@@ -248,18 +302,6 @@ def divided(inputs: dict[str, torch.Tensor], names: Sequence[str], steps: int) -
     return [{name: value[step : step + 1] for name, value in rows.items()} for step in range(steps)]
 
 
-def has_torchvision() -> bool:
-    """Return whether torchvision is installed, without which video processors cannot be built."""
-    return importlib.util.find_spec("torchvision") is not None
-
-
 def square(size: Any) -> tuple[int, int]:
     """Return an image size of a configuration, one number or two, as (height, width)."""
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-
-
-def _why(error: Exception) -> str:
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    if not has_torchvision() and "torchvision" in str(error).lower():
-        return f"{text}: install torchvision in the build that fits torch"
-    return text

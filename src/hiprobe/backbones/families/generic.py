@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoProcessor
 
-from hiprobe.backbones.families.base import Family, Prepared, square
+from hiprobe.backbones.families.base import Family, Native, Prepared, square
 from hiprobe.backbones.reading import Prompt
 from hiprobe.errors import BackboneError
 
@@ -46,14 +46,13 @@ class Generic(Family):
             If the model's processor does not take K images in one prompt.
         """
         text = self.render(["image"] * len(frames), prompt)
-        uncut: dict[str, Any] = {}
-        if hasattr(self._images, "do_image_splitting"):
-            # Neither cut into tiles, nor enlarged and shrunk again, which rounds differently from release to release.
-            edge = {"longest_edge": self.size()[0]}
-            uncut = {"do_image_splitting": False, "size": edge, "max_image_size": edge}
         try:
             found = self.processor(
-                images=[list(frames)], text=[text], add_special_tokens=False, return_tensors="pt", **uncut
+                images=[list(frames)],
+                text=[text],
+                add_special_tokens=self.adds_special(text),
+                return_tensors="pt",
+                **self._uncut(),
             )
         except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
             raise BackboneError(
@@ -62,6 +61,16 @@ class Generic(Family):
             ) from error
         inputs = {name: torch.as_tensor(value) for name, value in found.items()}
         return Prepared(inputs, inputs["input_ids"][0] == self._image_token_id(), len(frames))
+
+    def native(self) -> Native:
+        """See :meth:`Family.native`: the same processor, which then decides on special tokens itself."""
+        return Native("image", self._uncut())
+
+    def _uncut(self) -> dict[str, Any]:
+        """Return what keeps images whole: neither cut, nor enlarged and shrunk, which rounds as the release does."""
+        edge = {"longest_edge": self.size()[0]}
+        split = hasattr(self._images, "do_image_splitting")
+        return {"do_image_splitting": False, "size": edge, "max_image_size": edge} if split else {}
 
     @property
     def _images(self) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones.families.base import Family, Prepared, divided, expand, square
+from hiprobe.backbones.families.base import Family, Native, Prepared, divided, expand, square
 from hiprobe.backbones.reading import Prompt
 
 _IMAGE = "<IMG_CONTEXT>"
@@ -33,6 +33,10 @@ class InternVL(Family):
         series = "\n".join(f"Frame{number}: {tile}" for number in range(1, len(frames) + 1))
         text = expand(self.render(["video"], prompt), "<video>", [series])
         return self.tokenize(text, self.config.image_token_id, len(frames), pixel_values=pixels)
+
+    def native(self) -> Native:
+        """See :meth:`Family.native`."""
+        return Native("video")
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
         """See :meth:`Family.units`: a tile is encoded by itself."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiprobe.backbones.families.base import Family, Features, Prepared, divided, expand, square
+from hiprobe.backbones.families.base import Family, Features, Native, Prepared, divided, expand, square
 from hiprobe.backbones.reading import Prompt
 
 _NEWLINE = 1
@@ -45,6 +45,10 @@ class LlavaOnevision(Family):
         visual = prepared.visual.clone()
         visual[visual.nonzero()[-_NEWLINE:, 0]] = False
         return replace(prepared, visual=visual)
+
+    def native(self) -> Native:
+        """See :meth:`Family.native`."""
+        return Native("video")
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
         """See :meth:`Family.units`: a frame is encoded by itself, as a video of one."""

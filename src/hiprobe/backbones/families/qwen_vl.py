@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from transformers import AutoImageProcessor, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
-from hiprobe.backbones.families.base import Family, Features, Prepared, expand, has_torchvision
+from hiprobe.backbones.families.base import Family, Features, Native, Prepared, expand, has_torchvision
 from hiprobe.backbones.reading import Prompt
 
 _SIDE = 448
 """Pixels of a frame's side: the processors would take any size; this gives as many tokens as other families'."""
 
 _IMAGE, _VIDEO = "<|image_pad|>", "<|video_pad|>"
+_MARKED = f"<|vision_start|>{_VIDEO}<|vision_end|>"
+
+
+_AS_THEY_ARE = {"do_resize": False, "cap_pixels_per_frame": False}
+"""Settings of the native processor: frames come in their final size."""
 
 
 class Qwen25VL(Family):
@@ -57,6 +63,10 @@ class Qwen25VL(Family):
         """See :meth:`Family.prepare`; as video, the interval reaches the model by M-RoPE or as text."""
         return self._video(frames, interval, prompt) if self.way == "video" else self._images(frames, prompt)
 
+    def native(self) -> Native | None:
+        """See :meth:`Family.native`: as images, there is none that could be built."""
+        return Native("video", _AS_THEY_ARE) if self.way == "video" else None
+
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
         """See :meth:`Family.units`: attention in the vision tower stays within a step of the grid."""
         video = self.way == "video"
@@ -80,16 +90,16 @@ class Qwen25VL(Family):
         return BaseModelOutputWithPooling(pooler_output=features["tokens"].unbind())  # type: ignore[arg-type]
 
     def _video(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
-        count, rate = len(frames), 1 / interval
+        count, rate, text = len(frames), 1 / interval, self.render(["video"], prompt)
         metadata = {"total_num_frames": count, "fps": rate, "frames_indices": list(range(count))}
         found = self.processor(
-            text=[self.render(["video"], prompt)],
+            text=[text],
+            add_special_tokens=self.adds_special(text),
             videos=[frames],
             video_metadata=[metadata],
             do_sample_frames=False,
-            do_resize=False,
-            cap_pixels_per_frame=False,
             return_tensors="pt",
+            **_AS_THEY_ARE,
         )
         inputs = {name: torch.as_tensor(value) for name, value in found.items() if name != "video_metadata"}
         visual = inputs["input_ids"][0] == self.config.video_token_id
@@ -127,7 +137,12 @@ class Qwen3VL(Qwen25VL):
 
         The model's first processors did the same; that of transformers 5.23 would leave markers within markers.
         """
-        return super().render(parts, prompt).replace(f"<|vision_start|>{_VIDEO}<|vision_end|>", _VIDEO)
+        return super().render(parts, prompt).replace(_MARKED, _VIDEO)
+
+    def native(self) -> Native | None:
+        """See :meth:`Family.native`: without those markers, too."""
+        found = super().native()
+        return replace(found, template=self.template.replace(_MARKED, _VIDEO)) if found else None
 
     def encode(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Features:
         """See :meth:`Family.encode`; some of the decoder's blocks are given features of their own (deepstack)."""

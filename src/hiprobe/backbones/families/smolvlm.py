@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers.models.smolvlm import processing_smolvlm as native
 
-from hiprobe.backbones.families.base import Family, Prepared, divided, expand, square
+from hiprobe.backbones.families.base import Family, Native, Prepared, divided, expand, square
 from hiprobe.backbones.reading import Prompt
 
 _IMAGE, _AROUND, _WHOLE = "<image>", "<fake_token_around_image>", "<global-img>"
@@ -56,6 +56,10 @@ class SmolVLM(Family):
             pixel_values=seen["pixel_values"],
             pixel_attention_mask=seen["pixel_attention_mask"],
         )
+
+    def native(self) -> Native:
+        """See :meth:`Family.native`: without enlarging frames and shrinking them again, which would only blur them."""
+        return Native("video", {"size": {"longest_edge": self.size()[0]}})
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]]:
         """See :meth:`Family.units`: an image is encoded by itself."""
