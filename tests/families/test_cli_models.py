@@ -46,6 +46,18 @@ def test_a_folder_is_checked_and_named_in_the_verdict(run, tmp_path: Path) -> No
     assert code == 2 and "There is no backbone" in err
 
 
+def test_a_check_with_too_many_frames_names_the_number_that_fits(run, tmp_path: Path) -> None:
+    folder = write_toy("internvl", tmp_path / "toy")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["text_config"]["max_position_embeddings"] = 100
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    code, _, err = run("models", "check", folder)
+    assert code == 2 and "8 frames and the prompt are" in err and "it takes 100" in err
+    fitting = err.partition("give --frames ")[2].split()[0]
+    code, out, _ = run("models", "check", folder, "--frames", fitting)
+    assert code == 0 and f"({fitting} frames)" in out
+
+
 def test_pull_tells_where_a_folder_is_and_offline_fetches_nothing(run, tmp_path: Path) -> None:
     code, _, err = run("models", "pull", "nobody/nothing", "--offline")
     assert code == 1 and "offline mode forbids" in err

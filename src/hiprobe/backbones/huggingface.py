@@ -20,6 +20,7 @@ from hiprobe.backbones.base import (
     check_segment,
     token_grid,
 )
+from hiprobe.backbones.context import check_context, context_length
 from hiprobe.backbones.families import Family, Prepared
 from hiprobe.backbones.families.base import Features
 from hiprobe.backbones.frames import FrameCache
@@ -168,7 +169,9 @@ class HuggingFaceBackbone:
         check_segment(self.info, batch)
         self._complete()
         inputs = self.inputs(self.prepare(batch.frames, Prompt(prompt), batch.seconds))
-        tokenizer = self._family.tokenizer
+        tokenizer, limit = self._family.tokenizer, context_length(self._family.config)
+        if limit is not None:  # and where nothing is left of it, one token more than it was made for
+            max_new_tokens = max(1, min(max_new_tokens, limit - inputs["input_ids"].shape[1]))
         output = self._model.generate(
             **inputs, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
         )
@@ -196,6 +199,8 @@ class HuggingFaceBackbone:
         ------
         BackboneError
             If the family does not find as many visual tokens in every step of time.
+        UsageError
+            If a segment and its prompt are longer than the model's context.
         """
         if seconds is None:
             seconds = [frames.shape[1] * FRAME_INTERVAL] * len(frames)
@@ -211,6 +216,18 @@ class HuggingFaceBackbone:
                 f"cannot be told which are of which; its tokenizer is damaged, or {self._family.config.model_type!r} "
                 "needs a family of its own (docs/models.md)."
             )
+        longest = int(np.argmax([item.inputs["input_ids"].shape[1] for item in prepared]))
+        check_context(
+            self.info.name,
+            context_length(self._family.config),
+            frames.shape[1],
+            prepared[longest].inputs["input_ids"].shape[1],
+            lambda count: (
+                self._prepare(frames[longest, :count], round(seconds[longest] / frames.shape[1], 6), Prompt.of(prompt))
+                .inputs["input_ids"]
+                .shape[1]
+            ),
+        )
         return prepared
 
     @torch.inference_mode()

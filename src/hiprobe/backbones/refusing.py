@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from transformers.models.auto import image_processing_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 from transformers.quantizers.auto import AutoHfQuantizer
 
 from hiprobe.backbones.options import LoadOptions
@@ -105,7 +105,7 @@ def unknown_processor(folder: Path, config: Any) -> str | None:
         names = {kind, f"{kind}".removesuffix("Fast")} if kind else set()
         if not kind or any(hasattr(transformers, name) for name in names) or "auto_map" in said:
             continue
-        own = IMAGE_PROCESSOR_MAPPING_NAMES.get(config.model_type) or ()
+        own = getattr(image_processing_auto, "IMAGE_PROCESSOR_MAPPING_NAMES", {}).get(config.model_type) or ()
         fitting = next((name for name in (own.values() if isinstance(own, dict) else own) if name), None)
         cure = f"write {fitting!r} there, which goes with {config.model_type!r}, or " if fitting else ""
         return (

@@ -10,6 +10,7 @@ from hiprobe.cli import options
 from hiprobe.cli.groups import Loading, with_groups
 from hiprobe.cli.printing import Printer
 from hiprobe.cli.settings import Command
+from hiprobe.sampling import Sampling
 
 models = typer.Typer(help="List backbones, fetch one ahead, or check that one is read rightly.", no_args_is_help=False)
 
@@ -68,14 +69,22 @@ def pull(
 
 @models.command(cls=Command)
 @with_groups
-def check(name: Name, quiet: options.Quiet = False, loading: Loading = Loading(), debug: options.Debug = False) -> None:
+def check(
+    name: Name,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Frames a segment, K, as of fit.", rich_help_panel=options.MODEL)
+    ] = Sampling().frames,
+    quiet: options.Quiet = False,
+    loading: Loading = Loading(),
+    debug: options.Debug = False,
+) -> None:
     """Load a checkpoint and check that its hidden states are read rightly; print a verdict."""
     from hiprobe.backbones.checking import check_checkpoint
     from hiprobe.errors import BackboneError
 
     printer = Printer(quiet)
     failed = []
-    for finding in check_checkpoint(name, loading.load_options, printer.line):
+    for finding in check_checkpoint(name, loading.load_options, printer.line, frames):
         printer.line(str(finding))
         if finding.passed is False:
             failed.append(finding.name)
