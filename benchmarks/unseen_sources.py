@@ -38,7 +38,7 @@ LEAST = 5
 """Clips of each class that a fold must hold."""
 
 VIEWS: tuple[View, ...] = ("whole", "crop", "both")
-POOLINGS: tuple[Pooling, ...] = ("last", "visual")
+POOLINGS: tuple[Pooling, ...] = ("last", "visual", "observed")
 LAYERS = (1, 10, 15, 20, 25)
 MIDDLE = (10, 15, 20, 25)
 STRENGTH = 1e-2

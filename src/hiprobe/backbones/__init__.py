@@ -12,6 +12,7 @@ Layer l is decoder block l = 1..L; ``hidden_states[0]`` of transformers is the e
 from hiprobe.backbones.base import Backbone, BackboneInfo, TokenSource
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.backbones.reading import (
+    CHOICES,
     DEFAULT_PROMPT,
     EVENT_PROMPT,
     EXPLAIN_PROMPT,
@@ -30,6 +31,7 @@ from hiprobe.backbones.registry import EMBEDDED, cache_folder, load_backbone
 from hiprobe.backbones.views import NEEDS_CROP, read_view
 
 __all__ = [
+    "CHOICES",
     "DEFAULT_PROMPT",
     "EMBEDDED",
     "EVENT_PROMPT",

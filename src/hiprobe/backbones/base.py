@@ -51,7 +51,7 @@ class BackboneInfo:
         D, the size of a hidden state.
     frame_size : tuple of int
         (height, width) in pixels of the frames that it takes.
-    pooling : {"last", "visual", "motion"}
+    pooling : {"last", "visual", "motion", "observed"}
         The pooling that was measured to serve this backbone best.
     warnings : tuple of str
         What a user of its output must know.
@@ -65,6 +65,8 @@ class BackboneInfo:
         Where states of single tokens are read, if they can be.
     places : bool
         Whether it tells where in the picture visual tokens lie, which anomaly maps need.
+    poolings : tuple of str
+        The poolings of the decoder that it has.
     """
 
     name: str
@@ -79,6 +81,7 @@ class BackboneInfo:
     device: str = "cpu"
     tokens: TokenSource | None = None
     places: bool = False
+    poolings: tuple[Pooling, ...] = POOLINGS
 
     @property
     def every_layer(self) -> tuple[int, ...]:
@@ -190,10 +193,10 @@ def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
         return
     if not info.places:
         raise UsageError(f"The {info.name} backbone does not tell places apart; no anomaly map can be drawn.")
-    if reading.site != "decoder" or reading.pooling not in POOLINGS or len(reading.layers) != 1:
+    if reading.site != "decoder" or reading.pooling not in info.poolings or len(reading.layers) != 1:
         raise UsageError(
             f"Places of layers {list(reading.layers)}, site {reading.site}, pooling {reading.pooling!r}: they are told "
-            f"of one decoder block, with a pooling of {', '.join(POOLINGS)}."
+            f"of one decoder block, with a pooling of {', '.join(info.poolings)}."
         )
 
 
@@ -244,7 +247,7 @@ def _check_layers(info: BackboneInfo, reading: Reading) -> None:
 def _check_pooling(info: BackboneInfo, reading: Reading) -> None:
     """Raise UsageError unless the pooling exists at the site."""
     own: dict[Site, tuple[Pooling, ...]] = {
-        "decoder": POOLINGS,
+        "decoder": info.poolings,
         "vision": ("pair",),
         "projector": ("pair",),
         "heads": ("last",),

@@ -42,12 +42,15 @@ decoder block is given, one place. ``heads``: each attention head of each decode
 output projection.
 """
 
-Pooling = Literal["last", "visual", "motion", "pair", "steps", "tokens"]
+Pooling = Literal["last", "visual", "motion", "observed", "pair", "steps", "tokens"]
 """How the states of a segment's many tokens become what is kept at each layer.
 
 One vector (D,): ``last``, the last prompt token at prefill, as in the paper. ``visual``, the mean over the visual
 tokens. ``motion``, their mean weighted by motion: each visual token counts by how far what it stands for departs from
 its own mean over the segment, so that what moves outweighs what stands still.
+
+Of a backbone with an observer, two vectors joined: ``observed``. The first is ``last``. The second is the mean state of
+the observer's slots, which say what happens; it is the same at every layer.
 
 Of the sites beside the decoder, two vectors joined (2 D,): ``pair``. At ``vision`` the mean over patches and frames,
 and the mean over patches of their standard deviation over frames. At ``projector`` its ``visual`` and its ``motion``.
@@ -66,7 +69,10 @@ wide in the whole. ``both``: each by itself, their states joined (2 D,), the who
 VIEWS: tuple[View, ...] = ("whole", "crop", "both")
 
 POOLINGS: tuple[Pooling, ...] = ("last", "visual", "motion")
-"""Those that ``fit`` chooses among: one vector of the decoder's tokens."""
+"""Those of the decoder that every backbone has."""
+
+CHOICES: tuple[Pooling, ...] = (*POOLINGS, "observed")
+"""Those that a probe of labels can be fitted on."""
 
 _SHOWN = {
     "backbone": "backbone fingerprint",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hiprobe.backbones.base import Backbone
 from hiprobe.backbones.reading import Batch, Reading, States, View
 from hiprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 NEEDS_CROP: tuple[View, ...] = ("crop", "both")
 """Views for which segments have to be sampled with crops."""
@@ -40,3 +45,16 @@ def read_view(backbone: Backbone, batch: Batch, reading: Reading) -> States:
     import numpy as np  # here, as the command line reads this module before there is anything to compute
 
     return States(np.concatenate([whole.values, closer.values], axis=-1), whole.places)
+
+
+def observed_part(reading: Reading, kept: int, width: int) -> slice | NDArray[np.bool_]:
+    """Return which of the ``kept`` numbers of a segment are the observer's: all of them where it is not read.
+
+    ``width`` is that of a hidden state, which comes first in each view; see the pooling ``observed``.
+    """
+    import numpy as np
+
+    if reading.pooling != "observed":
+        return slice(None)
+    views = 2 if reading.view == "both" else 1
+    return np.tile(np.arange(kept // views) >= width, views)

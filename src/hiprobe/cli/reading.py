@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.backbones.reading import POOLINGS, VIEWS, Reading
+from hiprobe.backbones.reading import CHOICES, VIEWS, Reading
 from hiprobe.cli import options
 from hiprobe.cli.groups import given
 from hiprobe.errors import UsageError
@@ -39,9 +39,10 @@ class ReadingOptions:
     pooling: Annotated[
         str | None,
         typer.Option(
-            metavar="|".join(POOLINGS),
-            autocompletion=options.choices(*POOLINGS),
-            help="Which tokens of a segment are read: the last, the mean of the visual ones, or that by motion.",
+            metavar="|".join(CHOICES),
+            autocompletion=options.choices(*CHOICES),
+            help="Which tokens of a segment are read: the last, the mean of the visual ones, that by motion, or the "
+            "last and the observer's.",
             show_default="the kept probe's; the backbone's own in a new one",
             rich_help_panel=options.LOOK,
         ),
@@ -86,8 +87,8 @@ class ReadingOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        if self.pooling is not None and self.pooling not in POOLINGS:
-            raise UsageError(f"--pooling {self.pooling!r}: choose one of {', '.join(POOLINGS)}.")
+        if self.pooling is not None and self.pooling not in CHOICES:
+            raise UsageError(f"--pooling {self.pooling!r}: choose one of {', '.join(CHOICES)}.")
         if self.view is not None and self.view not in VIEWS:
             raise UsageError(f"--view {self.view!r}: choose one of {', '.join(VIEWS)}.")
 

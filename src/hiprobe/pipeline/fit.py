@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.arrays import BoolArray, FloatArray
 from hiprobe.backbones import Backbone, Reading
+from hiprobe.backbones.views import observed_part
 from hiprobe.datasets import (
     NORMAL,
     LabelledVideo,
@@ -163,7 +164,8 @@ def fit(
     features, failures = extract_all(manifest.refs, backbone, reading, run)
     raise_failures(failures, "mend them or take them out of the manifest, and fit again; the others are kept:")
     features = [with_looks(ref, item, backbone.info) for ref, item in zip(manifest.refs, features, strict=True)]
-    return fit_features(manifest, features, localize, saliency, keep, run.seed, false_alarms)
+    width = backbone.info.width
+    return fit_features(manifest, features, localize, saliency, keep, run.seed, false_alarms, width)
 
 
 def fit_features(
@@ -174,10 +176,12 @@ def fit_features(
     keep: Probe | None = None,
     seed: int = 0,
     false_alarms: float | None = None,
+    width: int | None = None,
 ) -> FitResult:
-    """Fit a probe to features that are at hand already, one per video of the manifest, in its order.
+    """Fit a probe to features that are known already, one per video of the manifest, in its order.
 
-    With ``keep``, the features need hold its layer only. Raises as :func:`fit` does.
+    With ``keep``, the features need hold its layer only. ``width`` is that of a hidden state: of the pooling
+    ``observed``, kinds are then told by the observer alone. Raises as :func:`fit` does.
     """
     reading = features[0].reading
     kept = None if keep is None else _check_kept(keep, reading)
@@ -214,7 +218,8 @@ def fit_features(
     kinds = {interval.label for video in manifest.videos for interval in video.intervals}
     kinds |= {video.label for video in manifest.videos if video.video_level}
     standardised = scorer.scorer.standardised(at_layer)
-    told = fit_kinds(standardised[labels], *_events(manifest, features, labels), groups[labels], seed)
+    columns = slice(None) if width is None else observed_part(reading, standardised.shape[1], width)
+    told = fit_kinds(standardised[labels], *_events(manifest, features, labels), groups[labels], seed, columns)
     familiar, notes = learn_pictures(features, groups)
     probe = LogisticProbe(
         reading=replace(reading, layers=(layer,)),

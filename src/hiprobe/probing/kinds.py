@@ -156,7 +156,12 @@ class FittedKinds:
 
 
 def fit_kinds(
-    standardised: ArrayLike, kinds: ArrayLike, events: ArrayLike, groups: ArrayLike, seed: int = 0
+    standardised: ArrayLike,
+    kinds: ArrayLike,
+    events: ArrayLike,
+    groups: ArrayLike,
+    seed: int = 0,
+    columns: slice | BoolArray = slice(None),
 ) -> FittedKinds:
     """Learn to tell kinds of events apart, from abnormal segments alone.
 
@@ -177,12 +182,15 @@ def fit_kinds(
         Name of the source of each segment.
     seed : int
         Of the folds.
+    columns : slice or ndarray of bool, shape (D,)
+        The features that kinds are told by; all by default. The others get no weight.
 
     References
     ----------
     Platt, Probabilistic outputs for support vector machines, 1999: the scaling, and how few events are weighed.
     """
-    states = check_states(standardised, ("n", "D")).astype(np.float64)
+    every_feature = check_states(standardised, ("n", "D")).astype(np.float64)
+    states = every_feature[:, columns]
     labels, sources = np.asarray(kinds), check_groups(groups, len(states))
     every = sorted({str(kind) for kind in labels})
     if len(every) < 2:
@@ -208,8 +216,11 @@ def fit_kinds(
     if least == _NEVER:
         notes.append(UNRELIABLE)
     # In terms of the states as they came in.
-    weights = np.stack([each.scorer.weights / each.scorer.scale for each in fitted])
-    biases = np.array([each.scorer.bias - each.scorer.mean @ row for each, row in zip(fitted, weights, strict=True)])
+    weights = np.zeros((len(names), every_feature.shape[1]))
+    weights[:, columns] = [each.scorer.weights / each.scorer.scale for each in fitted]
+    biases = np.array(
+        [each.scorer.bias - each.scorer.mean @ row[columns] for each, row in zip(fitted, weights, strict=True)]
+    )
     scorer = KindScorer(names, weights, biases, slope, offset, least)
     judged = [(str(true), _named(names, row, least)) for true, row in zip(truth, probabilities, strict=True)]
     return FittedKinds(scorer, tuple(notes), tuple(judged))

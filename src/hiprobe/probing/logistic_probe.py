@@ -166,7 +166,7 @@ class LogisticProbe:
 
         One that pools ``last`` has never seen a visual token, and its weights read against them say nothing.
         """
-        return self.pooling != "last"
+        return self.pooling in ("visual", "motion")
 
     @property
     def adaptable(self) -> bool:

@@ -140,7 +140,11 @@ class EmbeddedBackbone:
             return States(at_places(self._read_site(batch.frames, reading), reading, NAME))
         visual = self.visual_tokens(batch.frames)
         states, placeholders = self._states(visual, reading.wording, reading.layers)
-        values = pool_layers(states, reading.layers, placeholders, visual.motion, reading.pooling, NAME)
+        pooling = "last" if reading.pooling == "observed" else reading.pooling
+        values = pool_layers(states, reading.layers, placeholders, visual.motion, pooling, NAME)
+        if reading.pooling == "observed":
+            observed = np.repeat(self.observed(batch.frames)[:, None], len(reading.layers), axis=1)
+            values = np.concatenate([values, observed], axis=-1)
         if not reading.places:
             return States(values)
         return States(values, self._places(batch.frames, states[reading.layer][:, placeholders]))
@@ -204,6 +208,12 @@ class EmbeddedBackbone:
     def event_kinds(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return how probable the observer finds each kind of event in segments, (B, answers); the first is none."""
         return self._model.model.event_tokens(self._patches_of(frames))[1].numpy()
+
+    @torch.inference_mode()
+    def observed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the mean state of the observer's slots, float32 (B, W), of segments, uint8 (B, K, H, W, 3)."""
+        observer = self._model.model.multi_modal_projector.observer
+        return observer(observer.reduce(self._patches_of(frames))).states.mean(dim=1).numpy()
 
     @torch.inference_mode()
     def describe_events(self, frames: NDArray[np.uint8], max_new_tokens: int, sure: float = SURE) -> list[str]:

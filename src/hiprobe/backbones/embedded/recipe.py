@@ -9,6 +9,7 @@ from importlib import resources
 
 from hiprobe.backbones.base import BackboneInfo, TokenSource
 from hiprobe.backbones.embedded.sources import LANGUAGE, VISION
+from hiprobe.backbones.reading import POOLINGS
 
 NAME = "embedded"
 
@@ -78,9 +79,10 @@ INFO = BackboneInfo(
     layers=30,
     width=576,
     frame_size=(RECIPE.image_size, RECIPE.image_size),
-    pooling="last",
+    pooling="observed" if TRAINED else "last",
     warnings=(SMALL if TRAINED else UNTRAINED,),
     # Larger than what enters the language model: people are small in the frames of a fixed camera.
     tokens=TokenSource("vision", layers=(4, 6, 8), width=384, frame_size=(252, 252)),
     places=True,
+    poolings=(*POOLINGS, "observed") if TRAINED else POOLINGS,
 )
