@@ -25,6 +25,7 @@ from benchmarks.extraction import REMEDY, kept_run
 from benchmarks.real_footage import read_videos
 from benchmarks.surv_fight import SEEDS
 from hiprobe.backbones import Pooling, View, load_backbone
+from hiprobe.backbones.embedded.recipe import INFO
 from hiprobe.datasets import LabelledVideo, Manifest, segment_labels
 from hiprobe.features import Features, extract_all, raise_failures
 from hiprobe.files import write_text
@@ -75,7 +76,7 @@ class Recipe:
     limits: tuple[str, ...]
     clips_are_groups: bool = False
     view: View = "whole"
-    pooling: Pooling = "last"
+    pooling: Pooling = "observed"
     layers: tuple[int, ...] = ()
 
 
@@ -98,11 +99,9 @@ RECIPES = (
             "be the look of a source.",
             "Clips were cut to be a fight or not. Hours of footage hold much that no clip shows (crowds, sport, "
             "dancing, play), so expect another rate of false alarms than the table's.",
-            "View, pooling and layer were chosen on these sources, too (docs/measured/sources.md of the project).",
+            "View and pooling were chosen on these sources, too (docs/measured/sources.md of the project).",
         ),
         view="both",
-        pooling="last",
-        layers=(20,),
     ),
     Recipe(
         name="walkway-vehicles",
@@ -298,7 +297,7 @@ def make(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Fea
 
 def _fit(recipe: Recipe, videos: Sequence[LabelledVideo], features: Sequence[Features], seed: int) -> LogisticProbe:
     manifest = Manifest(Path(recipe.folder), tuple(videos))
-    return fit_features(manifest, features, LocalizeSettings(), seed=seed).probe
+    return fit_features(manifest, features, LocalizeSettings(), seed=seed, width=INFO.width).probe
 
 
 def _ranked(

@@ -205,6 +205,20 @@ def test_real_states_by_place_say_where_and_when_something_moves(real: EmbeddedB
 
 @pytest.mark.real
 @torch.inference_mode()
+def test_real_observed_states_are_the_last_token_and_the_observers_slots(real: EmbeddedBackbone) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 8, *real.info.frame_size, 3), dtype=np.uint8)
+    found, width = values_of(real, frames, "What?", [3, 7], "observed"), real.info.width
+    assert real.info.pooling == "observed" and found.shape == (2, 2, width + 2 * real.model.config.observer_width)
+    assert np.array_equal(found[..., :width], values_of(real, frames, "What?", [3, 7], "last"))
+    observer = real.model.model.multi_modal_projector.observer
+    slots = observer(observer.reduce(real._patches_of(frames))).states
+    assert slots.shape[1] == len(real.model.config.slots)
+    for layer in range(2):
+        np.testing.assert_allclose(found[:, layer, width:], slots.mean(dim=1).numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.real
+@torch.inference_mode()
 def test_real_sites_are_what_the_model_computes_there(real: EmbeddedBackbone) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 4, *real.info.frame_size, 3), dtype=np.uint8)
     vision = values_of(real, frames, "What?", (), "pair", site="vision")

@@ -58,6 +58,19 @@ def test_a_few_right_names_show_nothing() -> None:
     assert _least(probability, np.ones(4, bool)) == 0.6
 
 
+def test_kinds_are_told_by_the_columns_alone_that_are_given() -> None:
+    states, kinds, numbers, groups = events(["car", "fall", "fight"] * 8, 6.0)
+    noise = np.random.default_rng(5).normal(size=states.shape)
+    columns = np.repeat([False, True], WIDTH)
+    fitted = fit_kinds(np.hstack([noise, states]), kinds, numbers, groups, columns=columns)
+    alone = fit_kinds(states, kinds, numbers, groups)
+    assert fitted.scorer is not None and alone.scorer is not None
+    assert not fitted.scorer.weights[:, :WIDTH].any()
+    np.testing.assert_allclose(fitted.scorer.weights[:, WIDTH:], alone.scorer.weights)
+    given_noise = fit_kinds(np.hstack([states, noise]), kinds, numbers, groups, columns=columns)
+    assert {found.name for _, found in given_noise.events} == {UNKNOWN}
+
+
 def test_an_event_between_two_kinds_is_unknown() -> None:
     fitted = fit_kinds(*events(["car", "fall", "fight"] * 8, 6.0))
     assert fitted.scorer is not None

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiprobe.backbones import Batch, read_view
+from hiprobe.backbones import Batch, Reading, View, read_view
+from hiprobe.backbones.views import observed_part
 from hiprobe.errors import UsageError
 from hiprobe.explain import MapKeeper
 from hiprobe.features import FeatureStore, Run, extract, extract_together
@@ -45,6 +46,13 @@ def test_a_picture_is_resized_to_twice_the_part_and_keeps_its_proportions(height
     rows, columns = closer_size(height, width, (168, 168))
     assert min(rows, columns) == 336
     assert rows / columns == pytest.approx(height / width, rel=0.01)
+
+
+@pytest.mark.parametrize(("view", "expected"), [("whole", [0, 0, 0, 1, 1]), ("both", [0, 0, 0, 1, 1] * 2)])
+def test_the_observers_part_of_a_reading_follows_the_state_in_each_view(view: View, expected: list[int]) -> None:
+    reading = Reading("a" * 64, (1,), "observed", view=view)
+    assert np.array_equal(observed_part(reading, len(expected), 3), np.array(expected, bool))
+    assert observed_part(replace(reading, pooling="last"), 3, 3) == slice(None)
 
 
 def test_crops_come_with_the_same_frames_in_the_same_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
