@@ -38,6 +38,14 @@ def test_the_list_names_every_suggestion(run) -> None:
     assert code == 0 and all(item.checkpoint in out for item in SUGGESTED)
 
 
+def test_the_list_tells_the_download_from_the_memory(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    lines = run("models")[1].splitlines()
+    row = next(line for line in lines if "SmolVLM2-2.2B-Instruct" in line)
+    assert "9.0 GB" in row and "4.5 GB" in row and row.index("9.0 GB") < row.index("4.5 GB")
+    assert next(line for line in lines if "InternVL3-8B-hf" in line).count("15.9 GB") == 2
+
+
 def test_a_folder_is_checked_and_named_in_the_verdict(run, tmp_path: Path) -> None:
     folder = write_toy("internvl", tmp_path / "toy")
     code, out, _ = run("models", "check", folder)

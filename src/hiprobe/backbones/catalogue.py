@@ -25,6 +25,8 @@ class Suggested:
         Visual tokens of a segment of 8 frames: as video where the family has that way, with torchvision.
     licence : str
         As the checkpoint's card names it; the card decides.
+    stored : {"bfloat16", "float16", "float32"}
+        The type of its files, which decides the size of the download; not the one it is loaded in.
     """
 
     checkpoint: str
@@ -35,11 +37,17 @@ class Suggested:
     frame_size: int
     tokens: int
     licence: str
+    stored: str = "bfloat16"
 
     @property
     def memory(self) -> float:
         """Gigabytes of its weights in bfloat16; float32 needs twice, 4-bit a bit more than a quarter of that."""
         return 2 * self.parameters
+
+    @property
+    def download(self) -> float:
+        """Gigabytes of its files."""
+        return (4 if self.stored == "float32" else 2) * self.parameters
 
 
 SUGGESTED = (
@@ -50,11 +58,27 @@ SUGGESTED = (
     Suggested("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen2.5-VL", 8.29, 28, 3584, 448, 1024, "Apache-2.0"),
     Suggested("Qwen/Qwen3-VL-2B-Instruct", "Qwen3-VL", 2.13, 28, 2048, 448, 784, "Apache-2.0"),
     Suggested("Qwen/Qwen3-VL-8B-Instruct", "Qwen3-VL", 8.77, 36, 4096, 448, 784, "Apache-2.0"),
-    Suggested("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "LLaVA-OneVision", 0.89, 24, 896, 384, 1568, "Apache-2.0"),
-    Suggested("llava-hf/llava-onevision-qwen2-7b-ov-hf", "LLaVA-OneVision", 8.03, 28, 3584, 384, 1568, "Apache-2.0"),
-    Suggested("HuggingFaceTB/SmolVLM2-256M-Video-Instruct", "SmolVLM2", 0.26, 30, 576, 512, 512, "Apache-2.0"),
-    Suggested("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", "SmolVLM2", 0.51, 32, 960, 512, 512, "Apache-2.0"),
-    Suggested("HuggingFaceTB/SmolVLM2-2.2B-Instruct", "SmolVLM2", 2.25, 24, 2048, 384, 648, "Apache-2.0"),
+    Suggested(
+        "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
+        "LLaVA-OneVision",
+        0.89,
+        24,
+        896,
+        384,
+        1568,
+        "Apache-2.0",
+        "float16",
+    ),
+    Suggested(
+        "llava-hf/llava-onevision-qwen2-7b-ov-hf", "LLaVA-OneVision", 8.03, 28, 3584, 384, 1568, "Apache-2.0", "float16"
+    ),
+    Suggested(
+        "HuggingFaceTB/SmolVLM2-256M-Video-Instruct", "SmolVLM2", 0.26, 30, 576, 512, 512, "Apache-2.0", "float32"
+    ),
+    Suggested(
+        "HuggingFaceTB/SmolVLM2-500M-Video-Instruct", "SmolVLM2", 0.51, 32, 960, 512, 512, "Apache-2.0", "float32"
+    ),
+    Suggested("HuggingFaceTB/SmolVLM2-2.2B-Instruct", "SmolVLM2", 2.25, 24, 2048, 384, 648, "Apache-2.0", "float32"),
     Suggested("google/gemma-3-4b-it", "generic", 4.30, 34, 2560, 896, 2048, "Gemma terms"),
 )
 """None of them has been measured by this project on real video yet; docs/measurements.md says what has."""

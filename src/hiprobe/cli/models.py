@@ -31,6 +31,7 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
             item.checkpoint,
             item.family,
             f"{item.parameters:.2f} B",
+            f"{item.download:.1f} GB",
             f"{item.memory:.1f} GB",
             f"{item.layers} x {item.width}",
             f"{item.tokens}",
@@ -39,7 +40,17 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
         )
         for item in SUGGESTED
     ]
-    head = ("checkpoint", "family", "parameters", "bfloat16", "layers", "tokens/8 frames", "licence", "measured here")
+    head = (
+        "checkpoint",
+        "family",
+        "parameters",
+        "download",
+        "bfloat16",
+        "layers",
+        "tokens/8 frames",
+        "licence",
+        "measured here",
+    )
     printer.table(head, rows)
     printer.line(
         "Other checkpoints work too if transformers loads them with AutoModelForImageTextToText; "
