@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiprobe.backbones.base import FRAME_INTERVAL
+from hiprobe.backbones.checkpoint import find_checkpoint
 from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.native import native_ids
 from hiprobe.backbones.opening import load_checkpoint
@@ -78,6 +79,7 @@ def check_checkpoint(
     BackboneError
         If it cannot be loaded, or its frames cannot be prepared.
     """
+    find_checkpoint(name, options, report, complete=True)
     began = time.perf_counter()
     complete = load_checkpoint(name, options, report=report)
     info = complete.info

@@ -12,11 +12,16 @@ from hiprobe.backbones.options import LoadOptions
 from hiprobe.errors import BackboneError, UsageError
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+_TEMPLATE = "a chat template"
 _FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
-def find_checkpoint(name: str, options: LoadOptions, report: Callable[[str], None] = lambda _: None) -> Path:
-    """Return the folder of a checkpoint, fetching it from the hub if it is an ID that is not on this machine.
+def find_checkpoint(
+    name: str, options: LoadOptions, report: Callable[[str], None] = lambda _: None, complete: bool = False
+) -> Path:
+    """Return the folder of a checkpoint, fetching from the hub what of an ID is not on this machine.
 
     Only safetensors weights, configuration and tokenizer are fetched; Python files too if remote code is trusted.
 
@@ -28,6 +33,9 @@ def find_checkpoint(name: str, options: LoadOptions, report: Callable[[str], Non
         Its revision, whether the network may be asked, and whether remote code is trusted.
     report : callable
         Told in a sentence what takes time.
+    complete : bool
+        Ask the hub, if it may be asked, whether what is here is all. Without, it is asked only if a file is missing
+        that every checkpoint needs: others may have filled the cache with weights alone.
 
     Raises
     ------
@@ -48,28 +56,69 @@ def find_checkpoint(name: str, options: LoadOptions, report: Callable[[str], Non
         )
     from huggingface_hub import snapshot_download
 
-    patterns = [*_FILES, "*.py"] if options.trust_remote_code else _FILES
-    snapshot = partial(snapshot_download, name, revision=options.revision, allow_patterns=patterns)
+    snapshot = partial(snapshot_download, name, allow_patterns=[*_FILES, *(["*.py"] * options.trust_remote_code)])
+    here, missing = None, "all of it"
     try:
-        return _checked(Path(snapshot(local_files_only=True)), options)
+        here = Path(snapshot(revision=options.revision, local_files_only=True))
+        missing = _missing(_checked(here, options))
     except (OSError, ValueError, BackboneError) as error:
-        # Half-fetched or not there at all: the same call with the network goes on from where it stopped.
+        missing = missing if here is None else _first_line(error)
         if options.offline:
-            raise BackboneError(
-                f"{name}: not, or not wholly, on this machine, and offline mode forbids fetching it; run "
-                f"`hiprobe models pull {name}` with a network."
-            ) from error
-    report(f"fetching {name}; it is kept in the hub's cache")
+            raise _not_here(name, missing) from error
+    if here is not None and (options.offline or (missing is None and not complete)):
+        if options.offline and missing not in (None, _TEMPLATE):
+            raise _not_here(name, missing)
+        return here
+    if missing is not None:
+        report(f"fetching {name}; it is kept in the hub's cache" + ("" if here is None else f" (missing: {missing})"))
+    # What is there is completed, not replaced by what the hub has now.
+    revision = here.name if here is not None and _COMMIT.fullmatch(here.name) else options.revision
     try:
-        return _checked(Path(snapshot()), options)
+        found = _checked(Path(snapshot(revision=revision)), options)
     except BackboneError:  # fetched, but not what is wanted
         raise
     # The hub's client raises errors of its own, of httpx and of the system, and new ones with each release.
     except Exception as error:
+        if here is not None and missing is None:
+            report(f"{name}: the hub cannot be asked ({_first_line(error)}); what is on this machine is used")
+            return here
         raise BackboneError(
             f"{name}: cannot be fetched ({_first_line(error)}); check the ID, the network and, where the model is "
             "gated, `hf auth login`."
         ) from error
+    # Where it is not reached, the hub's client may give what is here.
+    if (missing := _missing(found)) not in (None, _TEMPLATE) and not options.trust_remote_code:
+        raise BackboneError(
+            f"{name}: {missing} is missing, and the hub gave none; check the network, or take a multimodal checkpoint "
+            "in Hugging Face format."
+        )
+    return found
+
+
+def _not_here(name: str, missing: str | None) -> BackboneError:
+    return BackboneError(
+        f"{name}: not, or not wholly, on this machine (missing: {missing}), and offline mode forbids fetching it; run "
+        f"`hiprobe models pull {name}` with a network."
+    )
+
+
+def _missing(folder: Path) -> str | None:
+    """Return what of a checkpoint beside its weights is not there; None if nothing is that every one needs."""
+
+    def said(file: str, key: str) -> bool:
+        try:
+            return key in json.loads((folder / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+
+    if not (folder / "preprocessor_config.json").is_file() and not said("processor_config.json", "image_processor"):
+        return "preprocessor_config.json"
+    if not any((folder / file).is_file() for file in _TOKENIZERS):
+        return "its tokenizer"
+    templates = any((folder / f"chat_template.{kind}").is_file() for kind in ("jinja", "json"))
+    if not templates and not any(said(f"{part}_config.json", "chat_template") for part in ("tokenizer", "processor")):
+        return _TEMPLATE
+    return None
 
 
 def read_config(folder: Path) -> dict:

@@ -73,7 +73,7 @@ def pull(
 
     printer = Printer(quiet)
     loading = LoadOptions(revision=revision, offline=offline, trust_remote_code=trust_remote_code)
-    folder = find_checkpoint(name, loading, printer.line)
+    folder = find_checkpoint(name, loading, printer.line, complete=True)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     printer.line(f"{name}: {size / 1e9:.2f} GB in {folder}")
 
