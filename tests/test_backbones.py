@@ -207,7 +207,7 @@ def test_checkpoints_that_cannot_be_used_say_why(folder: Path, tmp_path: Path) -
         load_backbone(str(tmp_path))
     own_code = write_toy("internvl", tmp_path / "own-code")
     (own_code / "config.json").write_text('{"model_type": "internvl_chat", "auto_map": {"AutoConfig": "code.Config"}}')
-    with pytest.raises(BackboneError, match="'internvl_chat' runs only with code that it brings"):
+    with pytest.raises(BackboneError, match="'internvl_chat' is its makers' own format"):
         load_backbone(str(own_code))
     with pytest.raises(BackboneError, match="the code that it is to bring is missing"):
         load_backbone(str(own_code), options=LoadOptions(trust_remote_code=True))
