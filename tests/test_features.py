@@ -96,6 +96,7 @@ def test_a_copy_elsewhere_shares_the_features_and_a_changed_video_does_not(video
         {"frame_size": (24, 32)},
         {"system": "You watch cameras."},
         {"view": "both"},
+        {"pixels": 1000},
     ],
 )
 def test_another_setting_is_another_file(video: Path, store: FeatureStore, change: dict[str, Any]) -> None:

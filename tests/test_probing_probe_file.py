@@ -124,6 +124,7 @@ def readings(draw: st.DrawFn) -> Reading:
         system=draw(st.none() | texts),
         view=draw(st.sampled_from(VIEWS)),
         name=draw(texts),
+        pixels=draw(st.none() | st.integers(1, 2**40)),
     )
 
 

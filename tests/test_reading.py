@@ -33,6 +33,7 @@ OTHER: dict[str, Any] = {
     "frame_size": (28, 42),
     "sampling": Sampling(length=4.0),
     "view": "crop",
+    "pixels": 50_176,
 }
 
 
@@ -86,6 +87,7 @@ def test_several_differences_are_several_phrases() -> None:
         "frame size",
         "segment length in seconds",
         "part of the picture",
+        "pixels of a frame",
     }
 
 

@@ -262,7 +262,13 @@ def test_a_result_of_the_first_release_is_read_and_written_to_the_byte() -> None
 def test_what_files_came_to_hold_later_is_written_where_it_says_something(tmp_path: Path) -> None:
     first = as_in_the_first_release()
     read = replace(
-        first.provenance.reading, site="vision", pooling="tokens", frame_size=(12, 16), system="Look.", view="both"
+        first.provenance.reading,
+        site="vision",
+        pooling="tokens",
+        frame_size=(12, 16),
+        system="Look.",
+        view="both",
+        pixels=9,
     )
     later = replace(
         first,
@@ -270,7 +276,7 @@ def test_what_files_came_to_hold_later_is_written_where_it_says_something(tmp_pa
         start=datetime(2026, 3, 1, 22, 0, tzinfo=UTC),
     )
     body = json.loads(detection_json(later))
-    added = {"site": "vision", "frame_size": [12, 16], "system": "Look.", "view": "both"}
+    added = {"site": "vision", "frame_size": [12, 16], "system": "Look.", "view": "both", "pixels": 9}
     of_first = json.loads(FIRST_RELEASE)
     assert body.pop("start") == "2026-03-01T22:00:00Z"
     assert body == of_first | {"provenance": of_first["provenance"] | added | {"pooling": "tokens"}}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hiprobe.backbones.reading import DEFAULT_PROMPT, POOLINGS, Batch, Pooling, Reading, Site, States
+from hiprobe.backbones.sizes import Size, Sizes
 from hiprobe.errors import UsageError
 from hiprobe.sampling import Sampling
 
@@ -50,7 +51,7 @@ class BackboneInfo:
     width : int
         D, the size of a hidden state.
     frame_size : tuple of int
-        (height, width) in pixels of the frames that it takes.
+        (height, width) in pixels of the frames that it takes; of readings without ``pixels``, where it takes more.
     pooling : {"last", "visual", "motion", "observed"}
         The pooling that was measured to serve this backbone best.
     warnings : tuple of str
@@ -67,6 +68,10 @@ class BackboneInfo:
         Whether it tells where in the picture visual tokens lie, which anomaly maps need.
     poolings : tuple of str
         The poolings of the decoder that it has.
+    sizes : Sizes, optional
+        Which other sizes of frames it takes.
+    pixels : int, optional
+        What a frame may have at most, in new readings; none where frames have ``frame_size``.
     """
 
     name: str
@@ -82,6 +87,8 @@ class BackboneInfo:
     tokens: TokenSource | None = None
     places: bool = False
     poolings: tuple[Pooling, ...] = POOLINGS
+    sizes: Sizes | None = None
+    pixels: int | None = None
 
     @property
     def every_layer(self) -> tuple[int, ...]:
@@ -95,7 +102,8 @@ class BackboneInfo:
         pooling: Pooling | None = None,
     ) -> Reading:
         """Return the reading of every layer, pooled as serves this backbone best unless another pooling is given."""
-        return Reading(self.fingerprint, self.every_layer, pooling or self.pooling, prompt, sampling, name=self.name)
+        way = pooling or self.pooling
+        return Reading(self.fingerprint, self.every_layer, way, prompt, sampling, name=self.name, pixels=self.pixels)
 
     def token_reading(self, sampling: Sampling = Sampling(), prompt: str = DEFAULT_PROMPT) -> Reading:  # noqa: B008
         """Return the reading of single tokens at the few layers that one-class fitting chooses among.
@@ -111,13 +119,27 @@ class BackboneInfo:
                 "another, or label anomalies and fit without --normal-only."
             )
         of = self.tokens
-        return Reading(self.fingerprint, of.layers, "tokens", prompt, sampling, of.site, name=self.name)
+        return Reading(
+            self.fingerprint, of.layers, "tokens", prompt, sampling, of.site, name=self.name, pixels=self.pixels
+        )
 
-    def shown_size(self, reading: Reading) -> tuple[int, int]:
-        """Return the (height, width) of the frames that a reading is made from."""
+    def shown_size(self, reading: Reading, video: Size | None = None) -> Size:
+        """Return the (height, width) of the frames that a reading is made from.
+
+        Of a reading that keeps the proportions of the ``video``, itself of (height, width) pixels, they follow it; by
+        default they are those of a square.
+        """
+        if reading.pixels is not None and self.sizes is not None:
+            return self.sizes.of(video or self.frame_size, reading.sampling.frames, reading.pixels)
         if reading.frame_size is None and self.tokens and reading.pooling in ("steps", "tokens"):
             return self.tokens.frame_size
         return reading.frame_size or self.frame_size
+
+    def text_size(self, sampling: Sampling, pixels: int | None, video: Size) -> Size:
+        """Return the (height, width) of frames that text is generated from, of a video of (height, width) pixels."""
+        if pixels is None or self.sizes is None:
+            return self.frame_size
+        return self.sizes.of(video, sampling.frames, pixels)
 
 
 class Backbone(Protocol):
@@ -186,7 +208,7 @@ def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
 
     How many places there are beside the decoder is known of a loaded model only, so it is not checked here.
     """
-    _check_frames(info, batch, info.shown_size(reading))
+    _check_frames(info, batch, info.shown_size(reading), reading.pixels)
     _check_pooling(info, reading)
     _check_layers(info, reading)
     if not reading.places:
@@ -203,7 +225,7 @@ def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
 def check_own_size(info: BackboneInfo, reading: Reading) -> None:
     """Raise UsageError unless a reading's frames are of the one size that enters the language model."""
     height, width = info.shown_size(reading)
-    if (height, width) != info.frame_size:
+    if reading.pixels is None and (height, width) != info.frame_size:
         raise UsageError(
             f"Frames of {width}x{height} pixels at the site {reading.site}: the {info.name} backbone takes "
             f"{info.frame_size[1]}x{info.frame_size[0]} there; leave the frame size out."
@@ -212,17 +234,29 @@ def check_own_size(info: BackboneInfo, reading: Reading) -> None:
 
 def check_segment(info: BackboneInfo, batch: Batch) -> None:
     """Raise UsageError unless a batch is one segment that a backbone with these facts can say something about."""
-    _check_frames(info, batch, info.frame_size)
+    height, width = batch.frames.shape[2:4] if batch.frames.ndim == 5 else (0, 0)
+    other = info.sizes is not None and (height, width) != info.frame_size
+    _check_frames(info, batch, info.frame_size, height * width if other else None)
     if len(batch) != 1:
         raise UsageError(f"A batch of {len(batch)} segments: text is generated about one at a time.")
 
 
-def _check_frames(info: BackboneInfo, batch: Batch, size: tuple[int, int]) -> None:
+def _check_frames(info: BackboneInfo, batch: Batch, size: Size, pixels: int | None) -> None:
+    """Check frames of one size; of a reading that leaves ``pixels`` for a frame, of any that fits."""
     frames = batch.frames
+    if pixels is not None and info.sizes is None:
+        raise UsageError(
+            f"A reading of up to {pixels} pixels a frame: the {info.name} backbone takes frames of one size, "
+            f"{info.frame_size[1]}x{info.frame_size[0]}; leave the pixels out."
+        )
+    if frames.ndim == 5 and pixels is not None and info.sizes is not None:
+        height, width = frames.shape[2:4]
+        size = (height, width) if info.sizes.fits((height, width), frames.shape[1], pixels) else size
     if frames.ndim != 5 or frames.dtype != "uint8" or frames.shape[2:] != (*size, 3):
+        more = "" if pixels is None else f", or another size of up to {pixels} pixels in its proportions"
         raise UsageError(
             f"Frames of shape {frames.shape} and type {frames.dtype}: the {info.name} backbone takes uint8 "
-            f"(B, K, {size[0]}, {size[1]}, 3)."
+            f"(B, K, {size[0]}, {size[1]}, 3){more}."
         )
     if batch.seconds is not None and len(batch.seconds) != len(batch):
         raise UsageError(f"{len(batch)} segments and the lengths of {len(batch.seconds)}: give one for each.")

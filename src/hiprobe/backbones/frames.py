@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -45,6 +45,7 @@ class FrameCache(Generic[Name]):
         self._size = size
         self._slots: OrderedDict[bytes, int] = OrderedDict()
         self._kept: dict[Name, torch.Tensor] = {}
+        self._form: Hashable = None
         self.encoded = 0
         """How many frames were really encoded."""
 
@@ -54,7 +55,10 @@ class FrameCache(Generic[Name]):
         return self._size
 
     def features(
-        self, keys: Sequence[bytes], encode: Callable[[list[int]], Mapping[Name, torch.Tensor]]
+        self,
+        keys: Sequence[bytes],
+        encode: Callable[[list[int]], Mapping[Name, torch.Tensor]],
+        form: Hashable = None,
     ) -> dict[Name, torch.Tensor]:
         """Return the features of frames, by name, each (N, ...).
 
@@ -63,8 +67,14 @@ class FrameCache(Generic[Name]):
         keys : sequence of bytes
             What stands for each of the N frames; see :func:`frame_key`.
         encode : callable
-            Computes the features (n, ...) of the frames at n places among the N; of the same shapes in every call.
+            Computes the features (n, ...) of the frames at n places among the N; of the same shapes in every call of
+            one form.
+        form : hashable
+            Stands for the size of the frames. Those of another form are forgotten.
         """
+        if form != self._form:
+            self._form = form
+            self.clear()
         places = {key: place for place, key in reversed(list(enumerate(keys)))}
         if len(places) > self._size:
             self._size = len(places)

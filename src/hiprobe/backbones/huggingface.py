@@ -118,26 +118,30 @@ class HuggingFaceBackbone:
             # One by one: the states of all patches in all blocks are large.
             found = torch.cat([read(item) for item in prepared])
             return States(at_places(found, reading, self.info.name))
-        parts = [self._read_decoder(part, reading) for part in _same_lengths(prepared)]
+        size = batch.frames.shape[2:4]
+        parts = [self._read_decoder(part, reading, size) for part in _same_lengths(prepared)]
         values = np.concatenate([part.values for part in parts])
         laid_out = [part.places.states for part in parts if part.places is not None]
         return States(values, Places(np.concatenate(laid_out)) if laid_out else None)
 
-    def _read_decoder(self, prepared: Sequence[Prepared], reading: Reading) -> States:
-        """Read decoder blocks of prepared segments that are of one length in tokens."""
-        layers, visual, steps = reading.layers, prepared[0].visual, prepared[0].steps
+    def _read_decoder(self, prepared: Sequence[Prepared], reading: Reading, size: tuple[int, int]) -> States:
+        """Read decoder blocks of prepared segments that are of one length in tokens, and of frames of one size."""
+        layers = reading.layers
         states, embeddings = self._run(prepared, layers)
         if reading.pooling in ("tokens", "steps"):
-            found = [visual_states(states[layer], visual).float().cpu() for layer in layers]
-            tokens = torch.stack(found, dim=1).unflatten(2, (steps, -1)).numpy()
-            return States(of_tokens(tokens, reading, self.info.name))
+            found = [self._by_place(states[layer], prepared[0], size) for layer in layers]
+            return States(of_tokens(torch.stack(found, dim=1).numpy(), reading, self.info.name))
         values = self._pooled(prepared, states, embeddings, layers, reading.pooling)
         if not reading.places:
             return States(values)
-        tokens = visual_states(states[reading.layer], visual).float().cpu()
-        # Every family lays tokens out row by row.
-        grid = token_grid(self.info, tokens.shape[1] // steps, self.info.frame_size)
-        return States(values, Places(tokens.unflatten(1, (steps, *grid)).numpy()))
+        tokens = self._by_place(states[reading.layer], prepared[0], size)
+        grid = token_grid(self.info, tokens.shape[2], size)
+        return States(values, Places(tokens.unflatten(2, grid).numpy()))
+
+    def _by_place(self, states: torch.Tensor, like: Prepared, size: tuple[int, int]) -> torch.Tensor:
+        """Return the visual tokens (B, steps, P, D) among states (B, N, D), in the order of the picture."""
+        tokens = visual_states(states, like.visual).float().cpu()
+        return self._family.rows(tokens.unflatten(1, (like.steps, -1)), size)
 
     def _vision(self, item: Prepared) -> torch.Tensor:
         blocks = vision_blocks(self._model)
@@ -274,7 +278,7 @@ class HuggingFaceBackbone:
         def encode(places: list[int]) -> Features:
             return self._family.encode(self._model, steps.units(places, *self._place))
 
-        features = self.frames.features(steps.keys, encode)
+        features = self.frames.features(steps.keys, encode, steps.form)
         return self.inputs(prepared, pixels=False) | {
             "mm_encoder_outputs": {self._family.modality: self._family.encoded(features, len(prepared))}
         }

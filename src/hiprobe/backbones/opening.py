@@ -62,6 +62,13 @@ def open_checkpoint(
     if depth is not None and not 1 <= depth <= text.num_hidden_layers:
         raise UsageError(f"{name} has {text.num_hidden_layers} decoder blocks; it cannot be cut to {depth}.")
     cut = None if depth == text.num_hidden_layers else depth
+    sizes = family.sizes()
+    if options.pixels is not None and sizes is None:
+        height, width = family.size()
+        raise UsageError(
+            f"{name}: takes frames of {width}x{height} pixels alone, so pixels {options.pixels} mean nothing; leave "
+            "--pixels out."
+        )
     identity = family.identity() | ({"quantize": options.quantize} if options.quantize else {})
     info = BackboneInfo(
         name=name if not Path(name).is_dir() else Path(name).name,
@@ -75,6 +82,8 @@ def open_checkpoint(
         device=str(check_placing(options)),
         tokens=TokenSource("decoder", _quarters(text.num_hidden_layers), text.hidden_size, family.size()),
         places=True,
+        sizes=sizes,
+        pixels=options.pixels or (family.pixels if sizes else None),
     )
 
     def load(depth: int | None) -> HuggingFaceBackbone:

@@ -31,6 +31,9 @@ class LoadOptions:
         Never ask the network.
     trust_remote_code : bool
         Whether code that comes with the checkpoint may run, with all rights of the user.
+    pixels : int, optional
+        What a frame may have at most, for families that take more than one size; by default the family's own. A probe
+        keeps what it was fitted with.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class LoadOptions:
     revision: str | None = None
     offline: bool = False
     trust_remote_code: bool = False
+    pixels: int | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in get_args(Dtype):
@@ -53,3 +57,5 @@ class LoadOptions:
             raise UsageError(f"quantize {self.quantize!r}: choose one of {', '.join(get_args(Quantization))}.")
         if self.device is not None and self.device_map is not None:
             raise UsageError("A device and a device map were given; give one of them.")
+        if self.pixels is not None and self.pixels < 1:
+            raise UsageError(f"pixels {self.pixels}: give how many a frame may have, such as 200704 (448 x 448).")

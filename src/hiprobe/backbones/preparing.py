@@ -65,7 +65,7 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """What segments of as many frames, as far apart, with the same prompt have in common.
+    """What segments of as many frames of one size, as far apart, with the same prompt have in common.
 
     Attributes
     ----------
@@ -137,19 +137,19 @@ class Preparer:
 
     def __call__(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """Prepare one segment, frames (K, H, W, 3)."""
-        form = self._form(len(frames), interval, prompt)
+        form = self._form(len(frames), frames.shape[1:3], interval, prompt)
         if form is None:
             return self._family.prepare(frames, interval, prompt)
         text = form.prepared
         return Raw(text.inputs, text.visual, text.steps, by_steps(frames, text.steps), form)
 
-    def _new_form(self, count: int, interval: float, prompt: Prompt) -> Form | None:
+    def _new_form(self, count: int, size: tuple[int, int], interval: float, prompt: Prompt) -> Form | None:
         """Return None where the family is to prepare each segment itself."""
         preparing, layout = (_owner(type(self._family), name) for name in ("prepare", "layout"))
         # A layout is not for what a class that inherits it prepares in its own way.
         if layout is Family or not issubclass(layout, preparing):
             return None
-        chart = _chart(count, self._family.size())
+        chart = _chart(count, size)
         seen = self._family.prepare(chart, interval, prompt)
         units = self._family.units(seen)
         values = [name for name in seen.inputs if name.startswith("pixel_values")]
@@ -187,6 +187,10 @@ class Steps:
             frame_key(value.numpy() for value in unit.values()) for unit in self._units
         ]
         """What stands for each step; empty where segments are encoded as wholes."""
+        shapes = [step.shape for _, step in self._raw[:1]]
+        shapes += [tuple(value.shape) for unit in self._units[:1] for value in unit.values()]
+        self.form = tuple(shapes)
+        """Stands for the size of their frames, which is the same for all."""
 
     def units(self, places: Sequence[int], device: torch.device, dtype: torch.dtype) -> list[dict[str, torch.Tensor]]:
         """Return the arguments of the model's encoder for the steps at some places, on a device."""

@@ -80,6 +80,7 @@ _SHOWN = {
     "frame_size": "frame size",
     "system": "system message",
     "view": "part of the picture",
+    "pixels": "pixels of a frame",
 }
 
 
@@ -114,6 +115,9 @@ class Reading:
         same.
     name : str
         What the user calls the backbone. The same weights may go by several names, so it is not compared.
+    pixels : int, optional
+        What a frame may have at most, where frames keep the proportions of the video; by default they do not, and all
+        have the backbone's one size.
     """
 
     backbone: str
@@ -127,6 +131,7 @@ class Reading:
     view: View = "whole"
     places: bool = False
     name: str = field(default="", compare=False)
+    pixels: int | None = None
 
     @property
     def layer(self) -> int:
@@ -163,7 +168,7 @@ class Reading:
 
 
 def _facts(reading: Reading) -> dict[str, object]:
-    names = ("backbone", "prompt", "system", "site", "frame_size", "view")
+    names = ("backbone", "prompt", "system", "site", "frame_size", "view", "pixels")
     sampling = {item.name: getattr(reading.sampling, item.name) for item in fields(reading.sampling)}
     return {name: getattr(reading, name) for name in names} | sampling
 

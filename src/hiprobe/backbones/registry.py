@@ -11,6 +11,7 @@ import platformdirs
 from hiprobe.backbones.base import Backbone
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.options import LoadOptions
+from hiprobe.errors import UsageError
 
 EMBEDDED = "embedded"
 
@@ -51,6 +52,9 @@ def load_backbone(
     if name == EMBEDDED:
         from hiprobe.backbones.embedded.recipe import INFO
 
+        if options.pixels is not None:
+            height, width = INFO.frame_size
+            raise UsageError(f"The embedded backbone takes frames of {width}x{height} alone; leave --pixels out.")
         return Deferred(INFO, lambda: _load_embedded(report))
     # torch and transformers take seconds to import: not before a backbone is really wanted.
     from hiprobe.backbones.opening import open_checkpoint

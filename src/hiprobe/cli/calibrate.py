@@ -48,6 +48,7 @@ def calibrate(
     asked = per_hour(alarms_per_day, false_alarms)
     printer = Printer(quiet)
     loaded = load_probe(probe)
+    loading.check_pixels(probe, loaded)
     backbone = load_backbone(model, printer.line, loading.load_options, loaded.reading.layer)
     refs = [VideoRef.of(video, fps) for video in videos]
     with printer.progress() as report:

@@ -69,6 +69,8 @@ def detect(
     loaded = _probes(probe or [], printer)
     if loaded and same_camera:
         raise UsageError("--same-camera says what footage is compared with; leave it out, or pass --probe footage.")
+    for name, each in loaded.items():
+        loading.check_pixels(name, each)
     depth = max((each.reading.layer for each in loaded.values()), default=None)
     backbone = load_backbone(model, printer.line, loading.load_options, depth)
     drawn = outputs.overlay is not None if places is None else places

@@ -123,6 +123,7 @@ def evaluate(
     ious = iou or DEFAULT_IOUS
     if probe and scores is None:
         manifest, loaded = load_manifest(labels).with_fps(fps), load_probe(probe[0])
+        loading.check_pixels(probe[0], loaded)
         localize = events.over(loaded.localize)
         backbone = load_backbone(model, printer.line, loading.load_options, loaded.reading.layer)
         with printer.progress() as report:

@@ -143,6 +143,8 @@ def fit(
         raise UsageError("--layer-by and --estimator choose a layer; leave --normal-only and --keep-layer out.")
     printer = Printer(quiet)
     keep = _kept(keep_layer) if keep_layer else None
+    if keep is not None and keep_layer:
+        loading.check_pixels(keep_layer, keep)
     manifest = load_manifest(labels).with_fps(fps)
     backbone = load_backbone(model, printer.line, loading.load_options)
     with printer.progress() as report:

@@ -27,6 +27,7 @@ from hiprobe.errors import UsageError
 if TYPE_CHECKING:
     from hiprobe.features import FeatureStore, ProgressReport, Run
     from hiprobe.localize import LocalizeSettings
+    from hiprobe.probing import Probe
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ class Loading:
             rich_help_panel=options.MODEL,
         ),
     ] = None
+    pixels: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="What a frame may have at most, for families that keep the picture's proportions.",
+            show_default="the probe's; the family's own in a new one",
+            rich_help_panel=options.MODEL,
+        ),
+    ] = None
     revision: options.Revision = None
     offline: options.Offline = False
     device_map: Annotated[
@@ -69,6 +79,15 @@ class Loading:
     def load_options(self) -> LoadOptions:
         """As the library takes them. Raises UsageError if a value is wrong."""
         return LoadOptions(**vars(self))
+
+    def check_pixels(self, name: str, probe: Probe) -> None:
+        """Raise UsageError if a probe, by its name, keeps other pixels of a frame than were given."""
+        kept = probe.reading.pixels
+        if self.pixels is not None and self.pixels != kept:
+            was = "frames of one size" if kept is None else f"{kept} pixels a frame"
+            raise UsageError(
+                f"--pixels {self.pixels}: {name} was fitted with {was} and keeps that; leave --pixels out, or fit anew."
+            )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from hiprobe.errors import UsageError
 
 FILE = Path("hiprobe.toml")
 
-SHARED = ("model", "dtype", "device", "device_map", "quantize", "revision", "offline")
+SHARED = ("model", "dtype", "device", "device_map", "quantize", "pixels", "revision", "offline")
 """What ``[model]`` may hold."""
 
 REFUSED = {

@@ -71,7 +71,7 @@ class MapKeeper:
 
     def sample(self, video: Video, segments: Sequence[Segment]) -> Iterator[SampledSegment]:
         """Decode segments as they are read for the probe."""
-        size = self._backbone.info.shown_size(self._reading)
+        size = self._backbone.info.shown_size(self._reading, (video.info.height, video.info.width))
         crop = self._reading.view in NEEDS_CROP
         return sample_segments(video, segments, self._reading.sampling.frames, size, crop)
 
@@ -82,13 +82,13 @@ class MapKeeper:
         if key in self._kept:
             return self._kept[key]
         self._run.check()
-        return self._made(read_view(self._backbone, batch, self._reading))
+        return self._made(read_view(self._backbone, batch, self._reading), batch)
 
     def _observe(self, batch: Batch, states: States) -> None:
         for index in range(len(batch)):
             key = _key(batch, index)
             if key not in self._kept:
-                self._keep(key, self._made(_one(states, index)))
+                self._keep(key, self._made(_one(states, index), batch))
 
     def _keep(self, key: bytes, made: Kept) -> None:
         self._kept[key] = made
@@ -96,12 +96,12 @@ class MapKeeper:
         while self._room < 0:
             self._room += _size(self._kept.popitem(last=False)[1])
 
-    def _made(self, states: States) -> Kept:
-        """Return what is kept of the states of one segment."""
+    def _made(self, states: States, batch: Batch) -> Kept:
+        """Return what is kept of the states of one segment of a batch."""
         if self._tokens:
             scores = self._probe.token_scores(states)
-            size = self._backbone.info.shown_size(self._reading)
-            return scores.reshape(-1, *token_grid(self._backbone.info, scores.shape[1], size))
+            height, width = batch.frames.shape[2:4]
+            return scores.reshape(-1, *token_grid(self._backbone.info, scores.shape[1], (height, width)))
         assert states.places is not None
         return states.places if self.is_open else spread(self._probe.token_scores(states), states.places)
 

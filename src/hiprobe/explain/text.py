@@ -40,11 +40,12 @@ def explain_events(
     backbone: Backbone,
     sampling: Sampling,
     run: Run,
+    pixels: int | None = None,
 ) -> tuple[Explanation, ...]:
     """Ask the backbone about each event, in one pass over the video; it is told that something unusual happens.
 
     It sees K frames of a window of one segment's length around the event's peak, moved inside the video. The run is
-    checked before each text.
+    checked before each text. Frames keep the video's proportions where ``pixels`` says what they may have.
 
     Raises
     ------
@@ -57,8 +58,9 @@ def explain_events(
         window_around(event.peak_time, sampling.length, video.info.duration, index)
         for index, event in enumerate(events)
     ]
+    size = backbone.info.text_size(sampling, pixels, (video.info.height, video.info.width))
     said = []
-    for item in sample_segments(video, windows, sampling.frames, backbone.info.frame_size):
+    for item in sample_segments(video, windows, sampling.frames, size):
         run.check()
         text = backbone.generate(Batch.of([item]), EVENT_PROMPT, MAX_NEW_TOKENS)
         said.append(Explanation(text, EVENT_PROMPT, item.segment.start, item.segment.end))

@@ -164,10 +164,10 @@ class Engine:
                     f"{name}: features of backbone {reading.backbone[:12]} are asked for, but the one at hand is "
                     f"{info.fingerprint[:12]} ({info.name}); load the right backbone."
                 )
-        if len({(reading.sampling, info.shown_size(reading)) for reading in readings}) != 1:
+        if len({(reading.sampling, reading.pixels, info.shown_size(reading)) for reading in readings}) != 1:
             raise UsageError("Readings of other segments or frames were asked for in one pass; read them one by one.")
         self._videos, self._backbone, self._extractions, self._run = videos, backbone, extractions, run
-        self._sampling, self._size = readings[0].sampling, info.shown_size(readings[0])
+        self._sampling = readings[0].sampling
         self._crop = any(reading.view in NEEDS_CROP for reading in readings)
         self._batches = Batches(info.device, run.batch_memory)
         self._waiting: list[_Piece] = []
@@ -208,7 +208,9 @@ class Engine:
             yield _Ended(index, tuple(known[number] for number in range(len(known))))
             return
         yield _Opened(index, len(plan_segments(video.info.duration, self._sampling)), known)
-        for sampled in iter_segments(video, self._sampling, self._size, self._crop):
+        shown = self._extractions[0].reading
+        size = self._backbone.info.shown_size(shown, (video.info.height, video.info.width))
+        for sampled in iter_segments(video, self._sampling, size, self._crop):
             yield _Piece(index, sampled, look_at(sampled.frames))
         yield _Decoded(index, video.info, identity)
 
@@ -260,8 +262,11 @@ class Engine:
         """Return what is kept of each piece, by the index of each extraction that is not known."""
         rows: list[dict[int, NDArray[np.float32]]] = [{} for _ in pieces]
         for index, extraction in enumerate(self._extractions):
-            wanted = [at for at, piece in enumerate(pieces) if index not in self._unfinished[piece.video].known]
-            if wanted:
+            alike: dict[tuple[int, ...], list[int]] = {}  # videos of other proportions may have frames of another size
+            for at, piece in enumerate(pieces):
+                if index not in self._unfinished[piece.video].known:
+                    alike.setdefault(piece.sampled.frames.shape, []).append(at)
+            for wanted in alike.values():
                 kept = self._kept(extraction, [pieces[at].sampled for at in wanted])
                 for at, row in zip(wanted, kept, strict=True):
                     rows[at][index] = row

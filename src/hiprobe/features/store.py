@@ -85,17 +85,18 @@ class _Spec:
     system: str | None = None
     view: View = "whole"
     name: str = ""
+    pixels: int | None = None
 
     @classmethod
     def of(cls, reading: Reading, name: str) -> _Spec:
         shown = (reading.site, reading.frame_size, reading.system, reading.view)
-        return cls(
-            reading.sampling, reading.prompt, reading.backbone, reading.layers, reading.pooling, *shown, name=name
-        )
+        asked = (reading.sampling, reading.prompt, reading.backbone, reading.layers, reading.pooling)
+        return cls(*asked, *shown, name=name, pixels=reading.pixels)
 
     def reading(self) -> Reading:
         own = (self.site, self.frame_size, self.system, self.view)
-        return Reading(self.fingerprint, self.layers, self.pooling, self.prompt, self.sampling, *own)
+        asked = (self.fingerprint, self.layers, self.pooling, self.prompt, self.sampling)
+        return Reading(*asked, *own, pixels=self.pixels)
 
     def body(self) -> dict[str, Any]:
         added = {field.name: field.default for field in dataclasses.fields(self)[5:]}

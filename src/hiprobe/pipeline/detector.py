@@ -135,7 +135,7 @@ class Detector:
                 warnings.append(NO_MAP)
         if explain:
             sampling = shown or probe.reading.sampling
-            explanations = explain_events(ref.open(), events, self.backbone, sampling, self._run)
+            explanations = explain_events(ref.open(), events, self.backbone, sampling, self._run, probe.reading.pixels)
             if events:
                 warnings += info.warnings
         return Detection(
@@ -217,7 +217,8 @@ def detect_together(
     passes: dict[Hashable, list[int]] = {}
     for number, detector in enumerate(detectors):
         reading = detector.probe.reading
-        passes.setdefault((reading.sampling, detector.backbone.info.shown_size(reading)), []).append(number)
+        shown = reading.sampling, reading.pixels, detector.backbone.info.shown_size(reading)
+        passes.setdefault(shown, []).append(number)
     failures: dict[int, Failure] = {}
     for numbers in passes.values():
         _detect_pass({number: detectors[number] for number in numbers}, refs, done, explain, anomaly_map, failures)

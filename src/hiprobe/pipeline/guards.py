@@ -61,8 +61,9 @@ def with_looks(ref: VideoRef, features: Features, info: BackboneInfo) -> Feature
     """Add how segments look to features that an earlier release kept without: the video is decoded for it."""
     if features.looks is not None:
         return features
-    reading = features.reading
-    return replace(features, looks=read_looks(ref.open(), reading.sampling, info.shown_size(reading)))
+    reading, video = features.reading, ref.open()
+    size = info.shown_size(reading, (video.info.height, video.info.width))
+    return replace(features, looks=read_looks(video, reading.sampling, size))
 
 
 def judge(features: Features, probe: Probe) -> Verdicts:

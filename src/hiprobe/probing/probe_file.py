@@ -43,6 +43,7 @@ class Context:
     frame_size: tuple[int, int] | None = None
     system: str | None = None
     view: View = "whole"
+    pixels: int | None = None
 
     @classmethod
     def of(cls, reading: Reading) -> Context:
@@ -58,6 +59,7 @@ class Context:
             reading.frame_size,
             reading.system,
             reading.view,
+            reading.pixels,
         )
 
     def reading(self, path: Path, layer: int, pooling: str, site: str = "decoder") -> Reading:
@@ -88,6 +90,7 @@ class Context:
             system=self.system,
             view=self.view,
             name=self.backbone_name,
+            pixels=self.pixels,
         )
 
 
@@ -170,7 +173,7 @@ def parse_header(path: Path, text: str, kind: type[Header], schema: str) -> Head
 def _body(header: Any) -> dict[str, Any]:
     """Return a header as JSON holds it; what was never given is left out, as in files of earlier releases."""
     body = dataclasses.asdict(header)
-    for name, first in (("frame_size", None), ("system", None), ("view", "whole")):
+    for name, first in (("frame_size", None), ("system", None), ("view", "whole"), ("pixels", None)):
         if body["context"][name] == first:
             del body["context"][name]
     for part, names in ((body["localize"], ("false_alarms",)), (body, ("alarms", "kinds", "familiar"))):

@@ -57,6 +57,7 @@ class _Made:
     system: str | None = None
     view: View = "whole"
     probe: str = ""
+    pixels: int | None = None
 
     @classmethod
     def of(cls, made: Provenance) -> _Made:
@@ -77,6 +78,7 @@ class _Made:
             system=read.system,
             view=read.view,
             probe=made.probe,
+            pixels=read.pixels,
         )
 
     def provenance(self) -> Provenance:
@@ -91,13 +93,14 @@ class _Made:
             system=self.system,
             view=self.view,
             name=self.backbone,
+            pixels=self.pixels,
         )
         return Provenance(
             self.hiprobe_version, reading, self.localize, self.probe_created, self.probe_source, self.probe
         )
 
     def body(self) -> dict[str, Any]:
-        first = {"site": "decoder", "frame_size": None, "system": None, "view": "whole", "probe": ""}
+        first = {"site": "decoder", "view": "whole", "probe": ""} | dict.fromkeys(("frame_size", "system", "pixels"))
         body = to_jsonable_python(self)
         _drop(body["localize"], {"false_alarms": None})
         return {name: value for name, value in body.items() if name not in first or value != first[name]}

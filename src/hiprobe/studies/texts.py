@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from hiprobe.arrays import FloatArray
-from hiprobe.backbones import Batch
+from hiprobe.backbones import BackboneInfo, Batch
 from hiprobe.datasets import LabelledVideo
 from hiprobe.errors import CalibrationError, FeatureError, UndefinedMetricError
 from hiprobe.explain import EXPLAIN_PROMPT
@@ -134,7 +134,7 @@ def _ask(windows: Sequence[Window], prompts: Sequence[str], reader: Reader) -> l
     """Return the answer to each prompt, for every window; those that are kept are not asked for again."""
     said = []
     for number, window in enumerate(windows):
-        keys = {prompt: _key(window, prompt, reader.backbone.info.fingerprint) for prompt in prompts}
+        keys = {prompt: _key(window, prompt, reader.backbone.info) for prompt in prompts}
         found = {prompt: _kept(reader.run.store, window, key) for prompt, key in keys.items()}
         shown = _shown(window, reader) if None in found.values() else None
         for prompt in prompts:
@@ -149,21 +149,22 @@ def _ask(windows: Sequence[Window], prompts: Sequence[str], reader: Reader) -> l
 
 
 def _shown(window: Window, reader: Reader) -> Batch:
-    video, size = window.video.video.open(), reader.backbone.info.frame_size
+    video, info = window.video.video.open(), reader.backbone.info
+    size = info.text_size(Sampling(), info.pixels, (video.info.height, video.info.width))
     return Batch.of(list(sample_segments(video, [window.segment], Sampling().frames, size)))
 
 
-def _key(window: Window, prompt: str, fingerprint: str) -> dict[str, Any]:
+def _key(window: Window, prompt: str, info: BackboneInfo) -> dict[str, Any]:
     """Return all that an answer depends on."""
     return {
         "schema": SCHEMA,
-        "fingerprint": fingerprint,
+        "fingerprint": info.fingerprint,
         "prompt": prompt,
         "identity": window.identity,
         "window": [window.segment.start, window.segment.end],
         "sampling": asdict(Sampling()),
         "max_new_tokens": MAX_NEW_TOKENS,
-    }
+    } | ({} if info.pixels is None else {"pixels": info.pixels})
 
 
 def _path(store: FeatureStore, window: Window, key: Mapping[str, Any]) -> Path:

@@ -23,6 +23,7 @@ from hiprobe.backbones.prompts import chat_template, check_prompt
 from hiprobe.backbones.reading import Prompt
 from hiprobe.backbones.refusing import has_torchvision as has_torchvision
 from hiprobe.backbones.refusing import unknown_processor, why
+from hiprobe.backbones.sizes import Sizes
 from hiprobe.errors import BackboneError
 
 
@@ -102,6 +103,8 @@ class Family(ABC):
     """How frames enter: probes of one way are not valid for the other."""
     modality: ClassVar[str] = "image"
     """What the model takes frames for: ``image`` or ``video``."""
+    pixels: ClassVar[int | None] = None
+    """What a frame may have by default, where frames keep the proportions of the video; none where they do not."""
 
     def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
         self._check_packages(folder)
@@ -128,13 +131,19 @@ class Family(ABC):
     def size(self) -> tuple[int, int]:
         """Return the (height, width) in pixels that frames are given in."""
 
+    def sizes(self) -> Sizes | None:
+        """Return which other sizes frames may be given in; by default none."""
+        return None
+
     @abstractmethod
     def tokens_per_frame(self) -> float | None:
         """Return how many visual tokens a frame becomes."""
 
     @abstractmethod
     def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
-        """Prepare one segment: frames (K, H, W, 3) of :meth:`size`, ``interval`` seconds apart.
+        """Prepare one segment: frames (K, H, W, 3), ``interval`` seconds apart.
+
+        They are of :meth:`size`, or of one that fits :meth:`sizes`.
 
         The prompt is for :meth:`render`.
         """
@@ -179,6 +188,13 @@ class Family(ABC):
             Of any shape; of n steps one after the other.
         """
         return None
+
+    def rows(self, tokens: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """Put the visual tokens (B, steps, P, D) of frames of a size in the order of the picture, row by row.
+
+        By default they are so.
+        """
+        return tokens
 
     def encode(self, model: Any, units: Sequence[dict[str, torch.Tensor]]) -> Features:
         """Encode steps of time, one or more, with the model: each of the features is (steps, tokens, width)."""

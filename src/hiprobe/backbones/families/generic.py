@@ -12,10 +12,14 @@ from transformers import AutoProcessor
 
 from hiprobe.backbones.families.base import Family, Native, Prepared, square
 from hiprobe.backbones.reading import Prompt
+from hiprobe.backbones.sizes import Proportional, Sizes
 from hiprobe.errors import BackboneError
 
 _SIDE = 448
 """Pixels of a frame's side where neither configuration nor processor says one."""
+
+_MOST = 24_576
+"""Tokens' worth of pixels of a segment."""
 
 
 class Generic(Family):
@@ -32,6 +36,15 @@ class Generic(Family):
         """See :meth:`Family.size`: the vision tower's, if it has one size."""
         vision = getattr(self.config, "vision_config", None)
         return square(getattr(vision, "image_size", None) or _SIDE)
+
+    def sizes(self) -> Sizes | None:
+        """See :meth:`Family.sizes`: of a vision tower without a size of its own, all in whole tokens."""
+        vision = getattr(self.config, "vision_config", None)
+        patch = getattr(vision, "patch_size", None)
+        if not isinstance(patch, int) or getattr(vision, "image_size", None):
+            return None
+        unit = patch * getattr(vision, "spatial_merge_size", 1)
+        return Proportional(unit, unit**2, _MOST * unit**2, _MOST * unit**2)
 
     def tokens_per_frame(self) -> float | None:
         """See :meth:`Family.tokens_per_frame`: not known before a frame has been prepared."""

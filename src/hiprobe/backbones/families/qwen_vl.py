@@ -16,9 +16,13 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDe
 
 from hiprobe.backbones.families.base import Family, Features, Native, Prepared, expand, has_torchvision
 from hiprobe.backbones.reading import Prompt
+from hiprobe.backbones.sizes import Proportional, Sizes
 
 _SIDE = 448
-"""Pixels of a frame's side: the processors would take any size; this gives as many tokens as other families'."""
+"""Pixels of a frame's side, and its square those of a frame: as many tokens as other families'."""
+
+_SEGMENT = 24_576
+"""Tokens' worth of pixels of all frames of a segment, as in the settings of Qwen3-VL for videos."""
 
 _IMAGE, _VIDEO = "<|image_pad|>", "<|video_pad|>"
 _MARKED = f"<|vision_start|>{_VIDEO}<|vision_end|>"
@@ -36,6 +40,7 @@ class Qwen25VL(Family):
 
     name = "Qwen2.5-VL"
     model_types = ("qwen2_5_vl",)
+    pixels = _SIDE**2
 
     def __init__(self, folder: Path, config: Any, trust_remote_code: bool = False) -> None:
         self.way = "video" if has_torchvision() else "images"  # type: ignore[misc]
@@ -48,11 +53,15 @@ class Qwen25VL(Family):
 
     def size(self) -> tuple[int, int]:
         """See :meth:`Family.size`: 448 px, or the most that the processor lets through."""
-        images = self.processor.image_processor if self.way == "video" else self.processor
         cell = self._cell()
-        most = int(images.size["longest_edge"] ** 0.5)
+        most = int(self._pictures.size["longest_edge"] ** 0.5)
         side = min(_SIDE, most) // cell * cell
         return side, side
+
+    def sizes(self) -> Sizes:
+        """See :meth:`Family.sizes`: all in whole tokens, within the processor's limits."""
+        cell, limits = self._cell(), self._pictures.size
+        return Proportional(cell, self._least(), limits["longest_edge"], _SEGMENT * cell**2)
 
     def tokens_per_frame(self) -> float:
         """See :meth:`Family.tokens_per_frame`: 256 as images, half as video (Qwen3-VL: 196 and 98)."""
@@ -121,6 +130,13 @@ class Qwen25VL(Family):
         prepared.inputs["mm_token_type_ids"] = prepared.visual[None].to(torch.int32)
         return prepared
 
+    @property
+    def _pictures(self) -> Any:
+        return self.processor.image_processor if self.way == "video" else self.processor
+
+    def _least(self) -> int:
+        return self._pictures.size["shortest_edge"]
+
     def _cell(self) -> int:
         vision = self.config.vision_config
         return vision.patch_size * vision.spatial_merge_size
@@ -131,6 +147,10 @@ class Qwen3VL(Qwen25VL):
 
     name = "Qwen3-VL"
     model_types = ("qwen3_vl", "qwen3_vl_moe")
+
+    def _least(self) -> int:
+        # Of videos the least is that of all frames together, less than a token's a frame.
+        return self._cell() ** 2 if self.way == "video" else super()._least()
 
     def render(self, parts: Sequence[str], prompt: Prompt) -> str:
         """See :meth:`Family.render`; without the template's markers around the video, which the pairs' own replace.
