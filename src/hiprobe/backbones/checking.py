@@ -90,7 +90,8 @@ def check_checkpoint(
         f"{time.perf_counter() - began:.1f} s; family {complete.family.name}, frames enter as {complete.family.way}; "
         f"{info.layers} layers of width {info.width}, {dtype} on {complete.model.device}",
     )
-    pictures = np.random.default_rng(0).integers(0, 256, (2, frames, *info.frame_size, 3), dtype=np.uint8)
+    size = info.shown_size(info.reading(Sampling(frames=frames)))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, frames, *size, 3), dtype=np.uint8)
     together = _read(complete, pictures, info.every_layer, "visual")
     yield _shapes(complete, together)
     yield _hooks(complete, pictures)
