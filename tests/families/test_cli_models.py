@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.backbones.catalogue import SUGGESTED
+from hiprobe.backbones.catalogue import SUGGESTED, has_torchvision
 from hiprobe.cli import main
 from tests.fakes import write_calibration, yard_video
 from tests.families.toys import write_toy
@@ -44,6 +44,18 @@ def test_the_list_tells_the_download_from_the_memory(run, monkeypatch: pytest.Mo
     row = next(line for line in lines if "SmolVLM2-2.2B-Instruct" in line)
     assert "9.0 GB" in row and "4.5 GB" in row and row.index("9.0 GB") < row.index("4.5 GB")
     assert next(line for line in lines if "InternVL3-8B-hf" in line).count("15.9 GB") == 2
+
+
+def test_the_way_that_is_really_taken_is_told_once(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without torchvision Qwen's frames are images: twice the tokens, no times."""
+    monkeypatch.setenv("COLUMNS", "250")
+    code, out, _ = run("models")
+    tokens = {item.checkpoint: item.tokens_here for item in SUGGESTED}
+    there = has_torchvision()
+    assert code == 0 and tokens["Qwen/Qwen3-VL-8B-Instruct"] == (784 if there else 1568)
+    assert f" {tokens['Qwen/Qwen3-VL-8B-Instruct']} " in out and ("torchvision is not installed" in out) != there
+    code, out, _ = run("models", "check", write_toy("qwen3_vl", tmp_path / "toy"))
+    assert code == 0 and out.count("frames of Qwen-VL enter as images") == (0 if there else 1)
 
 
 def test_a_folder_is_checked_and_named_in_the_verdict(run, tmp_path: Path) -> None:

@@ -45,9 +45,7 @@ def test_a_segment_at_full_size_has_as_many_visual_tokens_as_the_list_says(sugge
     prepared = Preparer(family)(frames, 0.25, Prompt(PROMPT))
     assert isinstance(prepared, Raw) == (not isinstance(family, Generic))  # pixels are made on the device
     tokens = int(prepared.visual.sum())
-    # Qwen's frames are joined in pairs only as video.
-    pairs = 2 if "Qwen" in suggested.family and family.way == "images" else 1
-    assert tokens == suggested.tokens * pairs
+    assert tokens == suggested.tokens_here
     assert family.tokens_per_frame() in (None, tokens / 8)
 
 

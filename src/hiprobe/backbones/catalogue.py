@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
+
+WITHOUT_TORCHVISION = (
+    "frames of Qwen-VL enter as images: twice the tokens of video, and the model is told no times; torchvision brings "
+    "video (`pip install 'hiprobe[gpu]'`), and makes another backbone of it for probes"
+)
+"""Said where torchvision is absent."""
+
+
+def has_torchvision() -> bool:
+    """Return whether torchvision is installed, without which video processors cannot be built."""
+    return importlib.util.find_spec("torchvision") is not None
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ class Suggested:
     frame_size : int
         Pixels of a frame's side.
     tokens : int
-        Visual tokens of a segment of 8 frames: as video where the family has that way, with torchvision.
+        Visual tokens of a segment of 8 square frames at most: as video where the family has that way.
     licence : str
         As the checkpoint's card names it; the card decides.
     stored : {"bfloat16", "float16", "float32"}
@@ -38,6 +50,16 @@ class Suggested:
     tokens: int
     licence: str
     stored: str = "bfloat16"
+
+    @property
+    def joins(self) -> bool:
+        """Whether two frames share their tokens, which needs torchvision; without it they enter as images."""
+        return self.family.startswith("Qwen")
+
+    @property
+    def tokens_here(self) -> int:
+        """Visual tokens of a segment of 8 frames by the way that is taken on this machine."""
+        return self.tokens * (2 if self.joins and not has_torchvision() else 1)
 
     @property
     def memory(self) -> float:

@@ -109,7 +109,7 @@ def check_checkpoint(
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    cut = load_checkpoint(name, options, depth, report)
+    cut = load_checkpoint(name, options, depth, lambda line: None if line.startswith("note: ") else report(line))
     found, cut_seconds = _timed(cut, pictures, depth)
     difference = float(np.abs(found - expected).max() / np.abs(expected).max())
     same = cut.info.fingerprint == info.fingerprint

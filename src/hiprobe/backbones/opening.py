@@ -58,6 +58,8 @@ def open_checkpoint(
     folder = find_checkpoint(name, options, report)
     config = load_config(folder, options)
     family = find_family(read_config(folder)["model_type"])(folder, config, options.trust_remote_code)
+    if (remark := family.remark()) is not None:
+        report(f"note: {remark}")
     text = config.get_text_config(decoder=True)
     if depth is not None and not 1 <= depth <= text.num_hidden_layers:
         raise UsageError(f"{name} has {text.num_hidden_layers} decoder blocks; it cannot be cut to {depth}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from transformers.models.auto import image_processing_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.quantizers.auto import AutoHfQuantizer
 
+from hiprobe.backbones.catalogue import has_torchvision
 from hiprobe.backbones.options import LoadOptions
 from hiprobe.errors import BackboneError, UsageError
 
@@ -113,11 +113,6 @@ def unknown_processor(folder: Path, config: Any) -> str | None:
             f"not have; {cure}take the checkpoint's newest revision."
         )
     return None
-
-
-def has_torchvision() -> bool:
-    """Return whether torchvision is installed, without which video processors cannot be built."""
-    return importlib.util.find_spec("torchvision") is not None
 
 
 def why(error: Exception) -> str:

@@ -22,7 +22,7 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
     """List families and suggested checkpoints."""
     if context.invoked_subcommand is not None:
         return
-    from hiprobe.backbones.catalogue import SUGGESTED
+    from hiprobe.backbones.catalogue import SUGGESTED, WITHOUT_TORCHVISION, has_torchvision
 
     printer = Printer(quiet=False)
     printer.line("embedded: the default; runs on a CPU, needs no hub. Measured here: docs/measurements.md.")
@@ -34,7 +34,7 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
             f"{item.download:.1f} GB",
             f"{item.memory:.1f} GB",
             f"{item.layers} x {item.width}",
-            f"{item.tokens}",
+            f"{item.tokens_here}",
             item.licence,
             "no",
         )
@@ -52,6 +52,8 @@ def suggested(context: typer.Context, debug: options.Debug = False) -> None:
         "measured here",
     )
     printer.table(head, rows)
+    if not has_torchvision():
+        printer.line(f"torchvision is not installed: {WITHOUT_TORCHVISION}.")
     printer.line(
         "Other checkpoints work too if transformers loads them with AutoModelForImageTextToText; "
         "`hiprobe models check ID_OR_PATH` says so."

@@ -19,9 +19,9 @@ from packaging.version import Version
 from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from hiprobe.backbones.catalogue import has_torchvision as has_torchvision
 from hiprobe.backbones.prompts import chat_template, check_prompt
 from hiprobe.backbones.reading import Prompt
-from hiprobe.backbones.refusing import has_torchvision as has_torchvision
 from hiprobe.backbones.refusing import unknown_processor, why
 from hiprobe.backbones.sizes import Sizes
 from hiprobe.errors import BackboneError
@@ -153,6 +153,10 @@ class Family(ABC):
 
         `hiprobe models check` compares the ids. By default None: not compared.
         """
+        return None
+
+    def remark(self) -> str | None:
+        """Return what a user must know of the way that frames enter on this machine, as half a sentence."""
         return None
 
     def units(self, prepared: Prepared) -> list[dict[str, torch.Tensor]] | None:

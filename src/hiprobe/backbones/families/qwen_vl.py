@@ -14,6 +14,7 @@ from transformers import AutoImageProcessor, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
+from hiprobe.backbones.catalogue import WITHOUT_TORCHVISION
 from hiprobe.backbones.families.base import Family, Features, Native, Prepared, expand, has_torchvision
 from hiprobe.backbones.reading import Prompt
 from hiprobe.backbones.sizes import Proportional, Sizes
@@ -71,6 +72,10 @@ class Qwen25VL(Family):
     def prepare(self, frames: NDArray[np.uint8], interval: float, prompt: Prompt) -> Prepared:
         """See :meth:`Family.prepare`; as video, the interval reaches the model by M-RoPE or as text."""
         return self._video(frames, interval, prompt) if self.way == "video" else self._images(frames, prompt)
+
+    def remark(self) -> str | None:
+        """See :meth:`Family.remark`."""
+        return None if self.way == "video" else WITHOUT_TORCHVISION
 
     def native(self) -> Native | None:
         """See :meth:`Family.native`: as images, there is none that could be built."""
