@@ -10,6 +10,7 @@ import pytest
 from hiprobe.backbones import LoadOptions, Prompt
 from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.opening import load_checkpoint
+from hiprobe.cli.reading import ReadingOptions
 from hiprobe.errors import BackboneError, UsageError
 from tests.families.toys import PROMPT, pictures, write_toy
 from tests.reading import values_of
@@ -58,6 +59,27 @@ def test_it_changes_hidden_states(backbone: HuggingFaceBackbone) -> None:
     assert np.abs(plain - found).max() > 1e-4 and np.abs(found - other).max() > 1e-4
     again = values_of(backbone, frames, PROMPT, [2], "visual")
     np.testing.assert_allclose(again, plain, atol=1e-6)
+
+
+def test_the_published_message_is_told_and_said_only_where_asked_for(loaded: dict[str, HuggingFaceBackbone]) -> None:
+    for name, backbone in loaded.items():
+        published = load_published(backbone)
+        assert (published is not None) == name.startswith("internvl")
+        assert backbone.info.reading().system is None
+        if published is not None:
+            options = ReadingOptions(system="published")
+            reading = options.over(backbone.info.reading(), backbone.info)
+            assert reading.system == published and published not in text_of(backbone, PROMPT)
+            start = text_of(backbone, reading.wording).partition("<|im_end|>")[0]
+            assert start == f"<|im_start|>system\n{published}"
+        else:
+            with pytest.raises(UsageError, match="--system published: none is known"):
+                ReadingOptions(system="published").over(backbone.info.reading(), backbone.info)
+
+
+def load_published(backbone: HuggingFaceBackbone) -> str | None:
+    assert backbone.info.system == backbone.family.system
+    return backbone.info.system
 
 
 def test_a_control_token_in_it_is_refused(backbone: HuggingFaceBackbone) -> None:

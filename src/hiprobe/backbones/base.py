@@ -70,6 +70,8 @@ class BackboneInfo:
         The poolings of the decoder that it has.
     sizes : Sizes, optional
         Which other sizes of frames it takes.
+    system : str, optional
+        The system message that its makers publish. Readings have none unless it is asked for.
     pixels : int, optional
         What a frame may have at most, in new readings; none where frames have ``frame_size``.
     """
@@ -89,6 +91,7 @@ class BackboneInfo:
     poolings: tuple[Pooling, ...] = POOLINGS
     sizes: Sizes | None = None
     pixels: int | None = None
+    system: str | None = None
 
     @property
     def every_layer(self) -> tuple[int, ...]:

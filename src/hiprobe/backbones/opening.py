@@ -85,6 +85,7 @@ def open_checkpoint(
         tokens=TokenSource("decoder", _quarters(text.num_hidden_layers), text.hidden_size, family.size()),
         places=True,
         sizes=sizes,
+        system=family.system,
         pixels=options.pixels or (family.pixels if sizes else None),
     )
 

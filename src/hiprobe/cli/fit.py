@@ -195,7 +195,7 @@ def _fit_labelled(
     result = fit_labelled(
         manifest,
         backbone,
-        reading=reading.over(keep.reading if keep else backbone.info.reading()),
+        reading=reading.over(keep.reading if keep else backbone.info.reading(), backbone.info),
         localize=events.over(keep.localize if keep else LocalizeSettings()),
         saliency=SaliencySettings(**given(layer)),
         keep=keep,
@@ -253,7 +253,7 @@ def _fit_normal(
     result = fit_normal(
         manifest,
         backbone,
-        reading=reading.over(backbone.info.token_reading()),
+        reading=reading.over(backbone.info.token_reading(), backbone.info),
         localize=events.over(LocalizeSettings()),
         run=run,
         **given(normal),

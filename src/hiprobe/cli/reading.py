@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from hiprobe.backbones.base import BackboneInfo
 from hiprobe.backbones.reading import CHOICES, VIEWS, Reading
 from hiprobe.cli import options
 from hiprobe.cli.groups import given
 from hiprobe.errors import UsageError
+
+PUBLISHED = "published"
+"""In place of a system message: that of the backbone's makers."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class ReadingOptions:
     system: Annotated[
         str | None,
         typer.Option(
-            help="System message.",
+            help="System message; 'published' is that of the backbone's makers.",
             show_default="the kept probe's; none, or the chat template's, in a new one",
             rich_help_panel=options.LOOK,
         ),
@@ -92,11 +96,18 @@ class ReadingOptions:
         if self.view is not None and self.view not in VIEWS:
             raise UsageError(f"--view {self.view!r}: choose one of {', '.join(VIEWS)}.")
 
-    def over(self, base: Reading) -> Reading:
+    def over(self, base: Reading, info: BackboneInfo) -> Reading:
         """Return ``base`` with that changed that was given; an empty text is none given.
 
-        Raises UsageError if a number is wrong.
+        Raises UsageError if a number is wrong, or the backbone's makers publish no system message that is asked for.
         """
         changed = {name: value for name, value in given(self).items() if value != ""}
+        if self.system == PUBLISHED:
+            if info.system is None:
+                raise UsageError(
+                    f"--system {PUBLISHED}: none is known of {info.name}, beside what its chat template writes; leave "
+                    "it out, or give the message."
+                )
+            changed["system"] = info.system
         cut = {name: changed.pop(name) for name in ("length", "stride", "frames") if name in changed}
         return replace(base, sampling=replace(base.sampling, **cut), **changed)

@@ -103,6 +103,8 @@ class Family(ABC):
     """How frames enter: probes of one way are not valid for the other."""
     modality: ClassVar[str] = "image"
     """What the model takes frames for: ``image`` or ``video``."""
+    system: ClassVar[str | None] = None
+    """The system message that the family's makers publish, where chat templates in this format leave it out."""
     pixels: ClassVar[int | None] = None
     """What a frame may have by default, where frames keep the proportions of the video; none where they do not."""
 

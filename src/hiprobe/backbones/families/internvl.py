@@ -29,6 +29,9 @@ class InternVL(Family):
 
     name = "InternVL"
     model_types = ("internvl",)
+    system = (
+        "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
+    )
 
     def size(self) -> tuple[int, int]:
         """See :meth:`Family.size`: that of a tile, 448 px."""
