@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,6 +22,7 @@ from hiprobe.errors import BackboneError
 from tests.families.configs import Config
 from tests.families.toys import PROMPT, pictures, scatter, toy_config, write_toy
 from tests.families.wording import write_json
+from tests.reading import values_of
 
 DEPTH = 2
 
@@ -117,6 +119,8 @@ def variant(
         tensors[head] = torch.randn(tensors[embedding].shape, generator=random) / 8
     elif ships == "same":
         tensors[head] = tensors[embedding].clone()
+    elif ships == "alone":
+        tensors[head] = tensors.pop(embedding)
     names = sorted(tensors)
     if shards == 1:
         save_file(tensors, folder / "model.safetensors", {"format": "pt"})
@@ -185,6 +189,18 @@ def test_the_head_is_the_checkpoints_own(
 @pytest.mark.parametrize("says", [OMITTED, TIED], ids=str)
 def test_so_it_is_in_every_family(name: str, says: tuple, written: dict[str, Path], tmp_path: Path) -> None:
     assert check(variant(written[name], tmp_path, says, "own"), "own")
+
+
+@pytest.mark.parametrize("name", ["internvl", "mistral3"])
+def test_a_head_in_place_of_the_embedding(name: str, written: dict[str, Path], tmp_path: Path) -> None:
+    """Tied tensors may be kept under the head's name alone."""
+    folder = variant(written[name], tmp_path, TIED, "alone")
+    assert check(folder, "alone")
+    if name == "internvl":
+        whole, cut = (load_checkpoint(str(folder), LoadOptions(), depth) for depth in (None, DEPTH))
+        frames = pictures(cut)
+        found, expected = (values_of(backbone, frames, PROMPT, [DEPTH], "visual") for backbone in (cut, whole))
+        assert np.array_equal(found, expected)
 
 
 def test_experts_that_are_square_are_not_taken_unturned(written: dict[str, Path], tmp_path: Path) -> None:

@@ -93,14 +93,27 @@ def load_model(folder: Path, options: LoadOptions, depth: int | None = None) -> 
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
         cure = "install what it names" if isinstance(error, ImportError) else "fetch the checkpoint again"
         raise BackboneError(f"{folder}: the model cannot be loaded ({why(error)}); {cure}.") from error
+    missing = sorted(problems["missing_keys"])
     if depth is not None:
+        if missing:
+            # What is tied may lie in the file under the name of the head, which a part does not have.
+            model, missing = _cut(load_model(folder, options), depth), []
         model.get_decoder().norm = nn.Identity()  # never runs: the deepest state is read before it
-    if missing := sorted(problems["missing_keys"]):
+    if missing:
         raise BackboneError(
             f"{folder}: lacks {len(missing)} weights, {missing[0]} among them, which would stay random; the checkpoint "
             "does not fit this release of transformers, or is damaged."
         )
     return placed_model(model, options)
+
+
+def _cut(whole: Any, depth: int) -> Any:
+    """Return the part of a complete model that :func:`load_model` gives of a depth."""
+    model = whole.base_model
+    cut_config(model.config, depth)
+    decoder = model.get_decoder()
+    decoder.layers = decoder.layers[:depth]
+    return model
 
 
 def check_placing(options: LoadOptions) -> torch.device:

@@ -120,5 +120,5 @@ def why(error: Exception) -> str:
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."  # some list all that there is
     if not has_torchvision() and "torchvision" in str(error).lower():
-        return f"{text}: install torchvision in the build that fits torch"
+        return f"{text.partition('. ')[0]}: install torchvision in the build that fits torch"
     return text
