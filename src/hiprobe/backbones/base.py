@@ -70,6 +70,8 @@ class BackboneInfo:
         The poolings of the decoder that it has.
     sizes : Sizes, optional
         Which other sizes of frames it takes.
+    former : str
+        The fingerprint that HiProbe 0.1 gave it, where it was another one.
     system : str, optional
         The system message that its makers publish. Readings have none unless it is asked for.
     pixels : int, optional
@@ -92,6 +94,7 @@ class BackboneInfo:
     sizes: Sizes | None = None
     pixels: int | None = None
     system: str | None = None
+    former: str = ""
 
     @property
     def every_layer(self) -> tuple[int, ...]:

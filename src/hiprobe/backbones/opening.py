@@ -12,7 +12,7 @@ from hiprobe.backbones.checkpoint import find_checkpoint, read_config
 from hiprobe.backbones.completing import complete_model
 from hiprobe.backbones.deferred import Deferred
 from hiprobe.backbones.families import find_family
-from hiprobe.backbones.fingerprint import checkpoint_fingerprint
+from hiprobe.backbones.fingerprint import checkpoint_fingerprints
 from hiprobe.backbones.huggingface import HuggingFaceBackbone
 from hiprobe.backbones.loading import check_placing, load_config, load_model
 from hiprobe.backbones.options import LoadOptions
@@ -71,10 +71,12 @@ def open_checkpoint(
             f"{name}: takes frames of {width}x{height} pixels alone, so pixels {options.pixels} mean nothing; leave "
             "--pixels out."
         )
-    identity = family.identity() | ({"quantize": options.quantize} if options.quantize else {})
+    own = {"quantize": options.quantize} if options.quantize else {}
+    fingerprints = checkpoint_fingerprints(folder, family.identity() | own, family.former_identity() | own)
     info = BackboneInfo(
         name=name if not Path(name).is_dir() else Path(name).name,
-        fingerprint=checkpoint_fingerprint(folder, identity),
+        fingerprint=fingerprints.now,
+        former=fingerprints.former,
         layers=text.num_hidden_layers,
         width=text.hidden_size,
         frame_size=family.size(),

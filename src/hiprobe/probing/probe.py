@@ -197,6 +197,11 @@ def check_same(probe: Reading, other: Reading) -> None:
 
 def check_backbone(probe: Probe, info: BackboneInfo) -> None:
     """Raise ProbeError unless a probe is of the backbone with these facts."""
+    if info.former and probe.reading.backbone == info.former != info.fingerprint:
+        raise ProbeError(
+            f"The probe is of {info.name} as HiProbe 0.1 identified it; run `hiprobe probes restamp PROBE --model "
+            f"{info.name}`, which stamps it anew."
+        )
     check_same(probe.reading, replace(probe.reading, backbone=info.fingerprint, name=info.name))
 
 

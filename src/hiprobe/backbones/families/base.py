@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from hiprobe.backbones.catalogue import has_torchvision as has_torchvision
+from hiprobe.backbones.entering import entering
 from hiprobe.backbones.prompts import chat_template, check_prompt
 from hiprobe.backbones.reading import Prompt
 from hiprobe.backbones.refusing import unknown_processor, why
@@ -216,13 +216,29 @@ class Family(ABC):
         return BaseModelOutputWithPooling(pooler_output=features["tokens"])  # type: ignore[arg-type]
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the hidden states beside configuration and weights, as JSON holds it."""
+        """Return what decides the hidden states beside configuration and weights, as JSON holds it.
+
+        It is what enters the model of a sample, prepared, and how pixel values are made; not the text of files.
+
+        Raises
+        ------
+        BackboneError
+            If the sample cannot be prepared.
+        """
+        return {
+            "family": [self.name, self.version],
+            "way": self.way,
+            "size": list(self.size()),
+            **entering(self),
+        }
+
+    def former_identity(self) -> dict[str, Any]:
+        """Return what HiProbe 0.1 took for the identity: the template by its text."""
         return {
             "family": [self.name, self.version],
             "way": self.way,
             "size": list(self.size()),
             "template": self.template,
-            **({"added": added} if (added := self._added()) else {}),
         }
 
     def render(self, parts: Sequence[str], prompt: Prompt) -> str:
@@ -270,14 +286,6 @@ class Family(ABC):
         As transformers' processors decide it: always, but where the template has written the first of them already.
         """
         return self.tokenizer.bos_token is None or not text.startswith(self.tokenizer.bos_token)
-
-    def _added(self) -> list[int]:
-        """Return the ids that the tokenizer adds to a rendered prompt."""
-        text = self.render((), Prompt("."))
-        if not self.adds_special(text):
-            return []
-        without, every = (self.tokenizer(text, add_special_tokens=add)["input_ids"] for add in (False, True))
-        return sorted((Counter(every) - Counter(without)).elements())
 
     def _text_only(self, reason: str) -> BackboneError:
         return BackboneError(
