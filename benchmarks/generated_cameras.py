@@ -1,12 +1,13 @@
 """Draw footage of generated cameras: hours of ordinary video, and streams that hold one event in ten minutes.
 
-    python -m benchmarks.generated_cameras OUT [--cameras 4] [--files 4] [--events 2]
+    python -m benchmarks.generated_cameras OUT [--cameras 4] [--files 4] [--events 2] [--scenes 3]
 
 A camera is a place that the generator draws, outdoors and by day, seen by a camera that stands still. Its ordinary
 footage is files of ten minutes: scenes of 6 s with other people in each, one fading into the next. A stream with an
-event is one of these files in which one scene holds an event. OUT gets the videos and ``labels.csv``
-(``path,label,start,end,group``; the group is the camera). What is there already is not drawn again. Seeds are ones that
-no training run reaches. Needs the training package and EGL.
+event is one of these files in which one scene holds an event. ``--scenes`` draws scenes with an event alone, so many of
+each kind that suits the place, for ``benchmarks.one_event``; their labels go to ``scenes.csv``. OUT gets the videos and
+``labels.csv`` (``path,label,start,end,group``; the group is the camera). What is there already is not drawn again.
+Seeds are ones that no training run reaches. Needs the training package and EGL.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SIDE = 240  # pixels
 EVENT_AT = 70  # the scene of a stream that holds its event
 
 Picture = NDArray[np.uint8]
+Row = tuple[str, str, str, str, str]
 
 
 def scene(seed: int, event: str | None, camera: int, renderer: Renderer) -> Picture:
@@ -90,6 +92,18 @@ def kinds_at(camera: int, count: int) -> list[str]:
     return [fitting[(camera + index) % len(fitting)] for index in range(count)]
 
 
+def alone(camera: int, number: int, count: int, out: Path, renderer: Renderer) -> Iterator[Row]:
+    """Draw scenes with an event alone, so many of each kind that suits the place, and yield their labels."""
+    place, _ = draw_place(np.random.default_rng([camera, 71, 1, 0]))
+    first = FIRST_CLIP + (camera - FIRST_CAMERA) * 10_000 + 5000
+    for index, kind in enumerate(KINDS_OF_EVENTS):
+        for drawn in range(count if suits(kind, place) else 0):
+            path = out / f"cam{number}_scene_{kind}_{drawn + 1}.mp4"
+            if not path.exists():
+                write(path, iter(scene(first + 100 * index + drawn, kind, camera, renderer)[:FRAMES]))
+            yield path.name, kind, "0.00", f"{SCENE:.2f}", f"cam{number}"
+
+
 def main() -> None:
     """Draw what is not there yet, file by file, and write the labels."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,10 +111,12 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=4, help="how many")
     parser.add_argument("--files", type=int, default=4, help="ordinary files of ten minutes a camera")
     parser.add_argument("--events", type=int, default=2, help="streams with an event a camera; at most --files")
+    parser.add_argument("--scenes", type=int, default=0, help="scenes with an event alone, of each kind, a camera")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = list(cameras(options.cameras))
-    rows = []
+    rows: list[Row] = []
+    single: list[Row] = []
     with Renderer() as renderer:
         for file in range(options.files):
             for number, camera in enumerate(chosen, 1):
@@ -115,7 +131,11 @@ def main() -> None:
                 write(path, with_event(base, camera, file, kind, renderer))
                 start = EVENT_AT * SCENE
                 rows.append((path.name, kind, f"{start:.2f}", f"{start + SCENE:.2f}", f"cam{number}"))
+        for number, camera in enumerate(chosen, 1):
+            single += alone(camera, number, options.scenes, options.out, renderer)
     write_labels(options.out / "labels.csv", rows)
+    if single:
+        write_labels(options.out / "scenes.csv", single)
 
 
 def write(path: Path, frames: Iterator[Picture]) -> None:

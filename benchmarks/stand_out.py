@@ -1,11 +1,12 @@
 """What stands out in a stream without a label, beside the starter probes on the same streams.
 
-    python -m benchmarks.stand_out DATA [--work bench-out] [--starter] [--cameras FOLDER] [--clips N]
+    python -m benchmarks.stand_out DATA [--work W] [--starter [NAME ...]] [--cameras FOLDER [--groups cam3]] [--clips N]
 
 DATA holds ``ucsd_ped2/``, as for ``benchmarks.real_footage``. Each of its abnormal test clips is put between the 8th
 and the 9th of its 16 normal training clips, as one stream of one camera: packets are copied, so frames are those of
-the clips. ``--starter`` scores the same streams with the starter probes, from the clips' own segments: those across a
-join are left out. FOLDER is made by ``benchmarks.generated_cameras``; its streams hold one event in ten minutes.
+the clips. ``--starter`` scores the same streams with the starter probes, all or those named. It does so from the clips'
+own segments: those across a join are left out. FOLDER is made by ``benchmarks.generated_cameras``; its streams hold one
+event in ten minutes, and ``--groups`` names the cameras to measure; ``benchmarks.one_event`` does so more cheaply.
 
 What is read of a frame is kept under ``--work``, in half precision. Prints Markdown tables and writes the numbers to a
 JSON file there. Every setting is the product's default.
@@ -25,15 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.extraction import hidden_states, kept_run
+from benchmarks.extraction import REMEDY, kept_run
 from benchmarks.real_footage import read_videos
 from hiprobe.arrays import FloatArray
 from hiprobe.backbones import Backbone, BackboneInfo, Batch, Reading, States, load_backbone
 from hiprobe.backbones.frames import frame_key
 from hiprobe.datasets import LabelledVideo, load_manifest
+from hiprobe.features import Run, extract_all, raise_failures
 from hiprobe.files import atomic_path, write_text
 from hiprobe.localize import find_events, smooth
-from hiprobe.pipeline import Detection, Detector, StandOut
+from hiprobe.pipeline import Detection, Detector, StandOut, detect_together
 from hiprobe.probes import load_starter
 from hiprobe.probing import Probe
 
@@ -177,7 +179,8 @@ def of_detection(name: str, found: Detection, place: tuple[float, float], abnorm
 def by_starter(every: Sequence[Stream], probe: Probe, backbone: Backbone, work: Path) -> list[Measured]:
     """Measure a starter probe on streams, by the hidden states of their clips' own segments."""
     clips = list(dict.fromkeys(clip for stream in every for clip in stream.clips))
-    read = hidden_states(clips, backbone, work, (probe.reading.pooling,))[probe.reading.pooling]
+    read, failures = extract_all([clip.video for clip in clips], backbone, probe.extraction, kept_run(work))
+    raise_failures(failures, REMEDY)
     known = dict(zip(clips, read, strict=True))
     found = []
     for stream in every:
@@ -204,6 +207,17 @@ def row(name: str, found: Sequence[Measured]) -> str:
     return f"| {name} | {auc:.3f} | {highest} {all_of} | {right} {all_of} | {rate} |"
 
 
+def add_starters(parser: argparse.ArgumentParser) -> None:
+    """Add the option that asks for starter probes."""
+    told = "measure these starter probes, too; all without a name"
+    parser.add_argument("--starter", nargs="*", choices=STARTERS, metavar="NAME", help=told)
+
+
+def starters_of(options: argparse.Namespace) -> Sequence[str]:
+    """Return the names of the starter probes that were asked for."""
+    return () if options.starter is None else options.starter or STARTERS
+
+
 def main() -> None:
     """Read, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -211,15 +225,16 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("bench-out"), help="folder for streams, what is read, numbers"
     )
-    parser.add_argument("--starter", action="store_true", help="measure the starter probes, too")
+    add_starters(parser)
     parser.add_argument("--cameras", type=Path, help="folder of benchmarks.generated_cameras")
+    parser.add_argument("--groups", nargs="+", help="cameras of FOLDER to measure; all by default")
     parser.add_argument("--clips", type=int, help="only the first so many abnormal clips")
     options = parser.parse_args()
     splits = read_videos(options.data / "ucsd_ped2")
     backbone = load_backbone(report=print)
     remembered = Remembered(backbone, options.work / "tokens")
     every = list(streams(splits["train"], splits["test"][: options.clips]))
-    finder, results = StandOut(remembered), dict[str, list[Measured]]()
+    finder, results = StandOut(remembered, run=Run(kept_run(options.work).store)), dict[str, list[Measured]]()
 
     found = []
     for stream in every:
@@ -228,11 +243,10 @@ def main() -> None:
         found.append(of_detection(stream.name, finder.detect(path), stream.clip, stream.abnormal))
         print(f"  {found[-1]}", flush=True)
     results["Ped2: footage itself"] = found
-    if options.starter:
-        for name in STARTERS:
-            results[f"Ped2: {name}"] = by_starter(every, load_starter(name), backbone, options.work)
+    for name in starters_of(options):
+        results[f"Ped2: {name}"] = by_starter(every, load_starter(name), backbone, options.work)
     if options.cameras:
-        results |= on_cameras(options.cameras, remembered, options.work, options.starter)
+        results |= on_cameras(options.cameras, options.groups, remembered, options.work, starters_of(options))
     print("\n| streams: by | mean AUC | highest event is the true one | true one found | false alarms/h |")
     print("| --- | --- | --- | --- | --- |")
     print("\n".join(row(name, found) for name, found in results.items()))
@@ -240,21 +254,30 @@ def main() -> None:
     write_text(options.work / "stand_out.json", json.dumps(numbers, indent=2) + "\n")
 
 
-def on_cameras(folder: Path, backbone: Remembered, work: Path, starter: bool) -> dict[str, list[Measured]]:
-    """Measure the footage itself, and the starter probe ``fight``, on generated streams of one event."""
+def on_cameras(
+    folder: Path, groups: Sequence[str] | None, backbone: Remembered, work: Path, starters: Sequence[str]
+) -> dict[str, list[Measured]]:
+    """Measure the footage itself, and the starter probes where asked, on generated streams of one event."""
     videos = [video for video in load_manifest(folder / "labels.csv").videos if video.is_abnormal]
-    run = replace(kept_run(work), store=None)
-    detectors: dict[str, StandOut | Detector] = {"footage itself": StandOut(backbone, run=run)}
-    if starter:
-        detectors["fight"] = Detector(load_starter("fight"), backbone, run=run)
-    results = {}
-    for name, detector in detectors.items():
-        rows = []
-        for video in videos:
-            (span,) = [(interval.start, interval.end) for interval in video.intervals]
-            rows.append(of_detection(video.path.stem, detector.detect(video.video), span, [span]))
-            print(f"  {name}: {rows[-1]}", flush=True)
-        results[f"generated cameras: {name}"] = rows
+    videos = [video for video in videos if groups is None or video.group in groups]
+    spans = {video.video: (video.intervals[0].start, video.intervals[0].end) for video in videos}
+    run, results = kept_run(work), dict[str, list[Measured]]()
+
+    def keep(name: str, found: Detection) -> None:
+        ref = next(ref for ref in spans if ref.path == found.video.path)
+        results.setdefault(f"generated cameras: {name}", []).append(
+            of_detection(ref.path.stem, found, spans[ref], [spans[ref]])
+        )
+        print(f"  {name}: {results[f'generated cameras: {name}'][-1]}", flush=True)
+
+    # The tokens are remembered; what the models make of them is not worth keeping.
+    failures = StandOut(backbone, run=replace(run, store=None)).detect_all(
+        list(spans), lambda found: keep("footage itself", found)
+    )
+    if starters:
+        detectors = [Detector(load_starter(name), backbone, run=run) for name in starters]
+        failures += detect_together(detectors, list(spans), lambda number, found: keep(starters[number], found))
+    raise_failures(failures, REMEDY)
     return results
 
 
