@@ -152,7 +152,7 @@ def _picture(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _detected(videos: list[LabelledVideo], fights: NDArray, groups: NDArray, work: Path, share: float) -> NDArray:
     """Return which clips a probe detects whose fold they are not in; such a share of the normal ones is detected."""
-    features = hidden_states(videos, load_backbone(), work, ("last",))["last"]
+    features = hidden_states(videos, load_backbone(), work, ("observed",))["observed"]
     clips = np.repeat(np.arange(len(videos)), [len(item.states) for item in features])
     states = np.concatenate([item.states[:, LAYER - 1] for item in features])
     scores = out_of_fold_scores(states, fights[clips], groups[clips], 1e-3, seed=0)

@@ -4,8 +4,9 @@
 
 On the bundled samples ``day2_fall`` and ``day7_fall`` the person lies from about 1.5 s after the fall began until the
 clip ends, while others walk by; the generator (the ``scenes`` extra) tells where. A scorer of layer 1, pooling
-``last``, is fitted on the samples of all other days. With ``--data``, the same maps on UCSD Ped2's pixel masks, as
-:mod:`benchmarks.anomaly_map` measures them, of Test005 to Test012. Several weights of what does not move are compared.
+``observed``, is fitted on the samples of all other days. With ``--data``, the same maps on UCSD Ped2's pixel masks, as
+:mod:`benchmarks.anomaly_map` measures them, of Test005 to Test012. Two weights are compared: motion, and motion or what
+is there and usually is not.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from benchmarks.anomaly_map import Tally, _at, _score, show
 from benchmarks.extraction import hidden_states
 from benchmarks.real_footage import read_videos
 from benchmarks.ucsd_ped2 import FITTED_TESTS
-from hiprobe.backbones import Backbone, Batch, Places, load_backbone
+from hiprobe.backbones import Backbone, Batch, Places, Pooling, load_backbone
 from hiprobe.datasets import LabelledVideo, load_manifest, segment_labels
 from hiprobe.explain import AnomalyMap
+from hiprobe.explain.backdrop import backdrop, departure
 from hiprobe.explain.keeping import along
 from hiprobe.explain.mapping import _mean, _merged, _moving_with
 from hiprobe.features import Features
@@ -37,7 +39,8 @@ LAYER = 1
 """That DLSP picks on both data sets."""
 
 FALLS = ("day2_fall", "day7_fall")
-WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
+WAYS = ("motion", "motion or what is new there")
+POOLING: Pooling = "observed"
 SETTLED = 1.8
 """Seconds after the fall began when the body lies."""
 
@@ -46,8 +49,8 @@ MARGIN = 12
 
 
 def maps_of(video: LabelledVideo, features: Features, scorer: Scorer, backbone: Backbone) -> list[AnomalyMap]:
-    """Return the maps of a whole video for each weight."""
-    reading = replace(backbone.info.reading(pooling="last"), layers=(LAYER,), places=True)
+    """Return the maps of a whole video by each of the ways."""
+    reading = replace(backbone.info.reading(pooling=POOLING), layers=(LAYER,), places=True)
     items: list[SampledSegment] = list(
         iter_segments(open_video(video.path), reading.sampling, backbone.info.frame_size)
     )
@@ -59,9 +62,15 @@ def maps_of(video: LabelledVideo, features: Features, scorer: Scorer, backbone: 
     scores = np.clip(scorer.scores(features.at(LAYER)), 1e-9, 1 - 1e-9)
     direction = _moving_with(np.array([_mean(one) for one in kept]), logit(scores))
     assert direction is not None
+    empty = backdrop([item.frames[0] for item in items])
+    assert empty is not None
     found = []
-    for weight in WEIGHTS:
-        each = [along(one, direction, weight) for one in kept]
+    for way in WAYS:
+        each = []
+        for item, one in zip(items, kept, strict=True):
+            assert one.motion is not None
+            there = None if way == WAYS[0] else departure(item.frames, empty, one.motion.shape[2:])
+            each.append(along(one, direction, there))
         times = [
             part.mean() for item, one in zip(items, each, strict=True) for part in np.array_split(item.times, len(one))
         ]
@@ -88,9 +97,9 @@ def body(name: str, time: float) -> NDArray[np.bool_]:
 def measure_falls(backbone: Backbone, work: Path) -> dict[str, dict[str, float]]:
     """Measure on the two falls."""
     manifest = load_manifest(SAMPLE_LABELS)
-    (found,) = hidden_states(manifest.videos, backbone, work, ("last",)).values()
+    (found,) = hidden_states(manifest.videos, backbone, work, (POOLING,)).values()
     features = dict(zip(manifest.videos, found, strict=True))
-    tallies = {f"weight {weight:g}": Tally() for weight in WEIGHTS}
+    tallies = {way: Tally() for way in WAYS}
     for name in FALLS:
         video = next(one for one in manifest.videos if one.path.stem == name)
         scorer = fitted([one for one in manifest.videos if one.group != video.group], features)
@@ -107,10 +116,10 @@ def measure_ped2(data: Path, backbone: Backbone, work: Path) -> dict[str, dict[s
     splits = read_videos(data)
     normal = [replace(video, group=video.path.stem) for video in splits["train"]]
     tests = [replace(video, group=video.path.stem) for video in splits["test"]]
-    (found,) = hidden_states([*normal, *tests], backbone, work, ("last",)).values()
+    (found,) = hidden_states([*normal, *tests], backbone, work, (POOLING,)).values()
     features = dict(zip([*normal, *tests], found, strict=True))
     scorer = fitted([*normal, *tests[:FITTED_TESTS]], features)
-    tallies = {f"weight {weight:g}": Tally() for weight in WEIGHTS}
+    tallies = {way: Tally() for way in WAYS}
     for video in tests[FITTED_TESTS:]:
         for tally, one in zip(tallies.values(), maps_of(video, features[video], scorer, backbone), strict=True):
             _score(tally, video, _at(one))

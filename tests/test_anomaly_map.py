@@ -12,6 +12,7 @@ from hiprobe.backbones import Backbone, Batch, Places, Reading, States
 from hiprobe.backbones.base import token_grid
 from hiprobe.errors import UsageError
 from hiprobe.explain import AnomalyMap, MapKeeper, blend
+from hiprobe.explain.backdrop import backdrop, departure
 from hiprobe.explain.keeping import along
 from hiprobe.features import FeatureStore, Run, extract
 from hiprobe.localize import LocalizeSettings
@@ -158,6 +159,33 @@ def test_the_map_is_spread_within_cells_by_what_moves() -> None:
     anomaly_map = along(Places(states, motion), np.array([0.0, 1.0, 0.0]))
     assert anomaly_map.shape == (4, 6, 6) and anomaly_map[2, 0, 5] == anomaly_map.max() > 0
     assert anomaly_map[1, 5, 0] == 0 and np.count_nonzero(anomaly_map) == 1
+
+
+def test_what_lies_still_where_usually_nothing_is_counts_as_what_moves() -> None:
+    states, motion = np.ones((1, 1, 2, 2, 3), np.float32), np.zeros((1, 4, 6, 6), np.float32)
+    states[0, 0, 1, 1] = 0
+    motion[0, :, 0, 0] = 5
+    there = np.zeros((4, 6, 6), np.float32)
+    there[:, 1, 4] = 1
+    direction = np.array([0.0, 1.0, 0.0])
+    assert along(Places(states, motion), direction)[0, 1, 4] == 0
+    anomaly_map = along(Places(states, motion), direction, there)
+    assert anomaly_map[0, 1, 4] == pytest.approx(anomaly_map[0, 0, 0], rel=0.1) and anomaly_map[0, 2, 2] == 0
+
+
+def test_a_backdrop_is_what_most_frames_show_and_a_departure_is_what_it_lacks() -> None:
+    random = np.random.default_rng(0)
+    place = random.integers(60, 120, (24, 36, 3)).astype(np.uint8)
+    frames = np.stack([place] * 5)
+    frames[3:, 8:16, 24:32] = 250
+    empty = backdrop(list(frames))
+    assert empty is not None and np.array_equal(empty, place)
+    found = departure(frames, empty, (3, 4))
+    assert found.shape == (5, 3, 4) and not found[:3].any()
+    assert found[4, 1, 2] > 0.9 and found[4, 0, 0] == 0 and found.max() <= 1
+    noisy = np.clip(place + random.normal(0, 5, frames.shape), 0, 255).astype(np.uint8)
+    assert not departure(noisy, empty, (3, 4)).any()
+    assert backdrop(list(frames[:2])) is None
 
 
 def test_a_video_of_one_segment_tells_a_last_probe_nothing(folder: Path, manifest: Path) -> None:

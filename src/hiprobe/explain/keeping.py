@@ -21,9 +21,6 @@ from hiprobe.video import SampledSegment, Segment, Video, sample_segments
 MEMORY = 128_000_000
 """Bytes that are kept: of the embedded backbone, the states of 3,000 segments, or the maps of ten times as many."""
 
-STILL = 0.0
-"""Weight of a place where nothing moves, as a share of the fastest one's."""
-
 Kept = NDArray[np.float32] | Places
 """Of one segment: its maps (steps, rows, columns), or its tokens' states where these await a direction."""
 
@@ -106,22 +103,31 @@ class MapKeeper:
         return states.places if self.is_open else spread(self._probe.token_scores(states), states.places)
 
 
-def along(places: Places, direction: NDArray[np.float64], still: float = STILL) -> NDArray[np.float32]:
-    """Return the map of a segment (steps, rows, columns): how far along ``direction`` (D,) each of its tokens lies."""
-    return spread(places.states[0] @ direction.astype(np.float32), places, still)
+def along(
+    places: Places, direction: NDArray[np.float64], there: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Return the map of a segment (steps, rows, columns): how far along ``direction`` (D,) each of its tokens lies.
+
+    ``there`` is as for :func:`spread`.
+    """
+    return spread(places.states[0] @ direction.astype(np.float32), places, there)
 
 
-def spread(scores: NDArray[np.float32], places: Places, still: float = STILL) -> NDArray[np.float32]:
+def spread(
+    scores: NDArray[np.float32], places: Places, there: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Return the map of a segment by the scores (steps, rows, columns) of its tokens.
 
-    It is counted from the segment's lowest place, and weighted by motion where there is a finer map of that: what does
-    not move at all keeps the share ``still`` of what the segment's fastest place has, 0 to 1.
+    It is counted from the segment's lowest place. Where there is a finer map of motion, it is weighted by that. With
+    ``there`` (K, rows, columns), 0 to 1, a place counts as the fastest one does if something is there that usually is
+    not: see :mod:`hiprobe.explain.backdrop`.
     """
     cells = scores - scores.min()
     if places.motion is None:
         return cells
     motion = places.motion[0]
-    motion = still * motion.max() + (1 - still) * motion
+    if there is not None:
+        motion = np.maximum(motion, there * motion.max())
     size = motion.shape[:0:-1]
     finer = [np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BILINEAR)) for one in cells]
     return np.repeat(finer, len(motion) // len(finer), axis=0) * motion

@@ -7,7 +7,7 @@
 - A one-class probe scores single tokens: their distances from normal make the map.
 
 Where tokens stand for all frames of a segment, as with the embedded backbone, their scores are spread over frames and
-within their cells by what moves there.
+within their cells by what moves there, or is there and usually is not: who lies still does not move.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scipy.special import logit
 
 from hiprobe.backbones import Places
 from hiprobe.explain.anomaly_map import AnomalyMap
+from hiprobe.explain.backdrop import backdrop, departure
 from hiprobe.explain.keeping import Kept, MapKeeper, along
 from hiprobe.localize import Event
 from hiprobe.video import Segment, Video
@@ -67,21 +68,27 @@ def read_anomaly_map(
     """
     touched = [s for s in segments if any(event.start < s.end and s.start < event.end for event in events)]
     direction: NDArray[np.float64] | None = None
+    empty: NDArray[np.uint8] | None = None
     if keeper.is_open and touched:
         order = np.argsort(scores, kind="stable")
         places = np.unique(np.linspace(0, len(order) - 1, min(len(order), COMPARED)).round().astype(int))
         chosen = np.sort(order[places])
-        sampled = keeper.sample(video, [segments[i] for i in chosen])
-        means = np.array([_mean(keeper.recall(item)) for item in sampled])
+        means, shown = [], []
+        for item in keeper.sample(video, [segments[i] for i in chosen]):
+            means.append(_mean(keeper.recall(item)))
+            shown.append(item.frames[0])
+        empty = backdrop(shown)
         # A score may be 1 by rounding.
-        direction = _moving_with(means, logit(np.clip(scores[chosen], _SURE, 1 - _SURE)))
+        direction = _moving_with(np.array(means), logit(np.clip(scores[chosen], _SURE, 1 - _SURE)))
         touched = [] if direction is None else touched
     times, maps = [], []
     for item in keeper.sample(video, touched):
         found = keeper.recall(item)
         if isinstance(found, Places):
             assert direction is not None
-            found = along(found, direction)
+            there = found.motion is not None and empty is not None
+            size = found.motion.shape[2:] if there else ()
+            found = along(found, direction, departure(item.frames, empty, size) if there else None)
         times += [part.mean() for part in np.array_split(item.times, len(found))]
         maps.append(found)
     return (
