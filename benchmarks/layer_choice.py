@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.extraction import hidden_states
 from benchmarks.real_footage import read_videos
-from hiprobe.backbones import Backbone, load_backbone
+from hiprobe.backbones import CHOICES, Backbone, Pooling, load_backbone
 from hiprobe.datasets import load_manifest, partly_covered, segment_labels
 from hiprobe.files import write_text
 from hiprobe.probing import SaliencySettings, fit_scorer, group_folds, layer_auc, probe_layers, saliency
@@ -64,15 +64,15 @@ class Data:
         return float(roc_auc_score(labels, scores))
 
 
-def read(name: str, root: Path, backbone: Backbone, work: Path) -> Data:
-    """Read a data set's hidden states, last token, without the segments that an event covers in part."""
+def read(name: str, root: Path, backbone: Backbone, work: Path, pooling: Pooling) -> Data:
+    """Read a data set's hidden states without the segments that an event covers in part."""
     if name == "samples":
         videos = list(load_manifest(SAMPLE_LABELS).videos)
     else:
         videos = [video for split in read_videos(root / name).values() for video in split]
     if name == "ucsd_ped2":  # the file has one group for all; a clip is a recording of its own
         videos = [replace(video, group=video.path.stem) for video in videos]
-    features = hidden_states(videos, backbone, work, ("last",))["last"]
+    features = hidden_states(videos, backbone, work, (pooling,))[pooling]
     counts = [len(item.states) for item in features]
     known = ~np.concatenate([partly_covered(v, f.starts, f.ends) for v, f in zip(videos, features, strict=True)])
     labels = np.concatenate([segment_labels(v, f.starts, f.ends) for v, f in zip(videos, features, strict=True)])
@@ -209,14 +209,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-out"), help="folder for hidden states and numbers")
     parser.add_argument("--only", choices=["surv_fight", "ucsd_ped2", "samples"], help="one of the three")
     parser.add_argument("--splits", type=int, default=3, help="cross-validations, each with other folds")
+    parser.add_argument("--pooling", default="last", choices=CHOICES, help="what is read at each layer")
     parser.add_argument("--chance", action="store_true", help="only what labels by chance choose, which takes seconds")
     options = parser.parse_args()
     backbone = load_backbone(report=print)
     for name in ("surv_fight", "ucsd_ped2", "samples"):
         if options.only not in (None, name):
             continue
-        data = read(name, options.data, backbone, options.work)
-        note = options.work / f"layer_choice-{name}.json"
+        data = read(name, options.data, backbone, options.work, options.pooling)
+        note = options.work / f"layer_choice-{name}-{options.pooling}.json"
         chance = {"auc": by_chance(data, "per-feature", "auc")} | {
             f"dlsp, {estimator}": by_chance(data, estimator, "dlsp") for estimator in ESTIMATORS
         }

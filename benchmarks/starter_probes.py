@@ -99,9 +99,10 @@ RECIPES = (
             "be the look of a source.",
             "Clips were cut to be a fight or not. Hours of footage hold much that no clip shows (crowds, sport, "
             "dancing, play), so expect another rate of false alarms than the table's.",
-            "View and pooling were chosen on these sources, too (docs/measured/sources.md of the project).",
+            "View, pooling and layer were chosen on these sources, too (docs/measured/sources.md of the project).",
         ),
         view="both",
+        layers=(20,),
     ),
     Recipe(
         name="walkway-vehicles",
