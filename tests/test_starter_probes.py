@@ -50,7 +50,7 @@ def test_what_ships_is_small_of_the_embedded_backbone_and_names_no_path(starter:
     probe = LogisticProbe.load(starter.path)
     assert probe.reading.backbone == FINGERPRINT, "make it again: python -m benchmarks.starter_probes"
     assert probe.calibration.source.startswith(f"starter probe {starter.name}, fitted on ")
-    assert starter.path.stat().st_size < 200_000
+    assert starter.path.stat().st_size < 250_000
     assert FINGERPRINT in starter.card and "## Limits" in starter.card and 0.5 < starter.auc <= 1
 
 
