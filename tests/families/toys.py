@@ -127,22 +127,38 @@ def scatter(model: nn.Module, seed: int) -> None:
             parameter.copy_(noise / parameter[0].numel() ** 0.5)
 
 
-def toy_config(name: str, ids: dict[str, int]) -> Config:
+def toy_of(checkpoint: str) -> str:
+    """The name of the toy that a checkpoint's configuration can be cut to."""
+    config = FULL[checkpoint]
+    same = [name for name, toy in _TOYS.items() if FULL[toy.checkpoint]["model_type"] == config["model_type"]]
+    return same[0]
+
+
+def toy_config(name: str, ids: dict[str, int], checkpoint: str | None = None) -> Config:
     """The family's full config as a dictionary, cut to toy size for a tokenizer with these token ids."""
-    config = deepcopy(FULL[_TOYS[name].checkpoint])
+    config = deepcopy(FULL[checkpoint or _TOYS[name].checkpoint])
     _TOYS[name].cut(config, ids)
     return config
 
 
-def write_toy(name: str, folder: Path, seed: int = 0, dtype: torch.dtype = torch.float32) -> Path:
-    """Write the family's toy checkpoint into a folder, made where it is missing; the folder."""
+def write_toy(
+    name: str,
+    folder: Path,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    checkpoint: str | None = None,
+) -> Path:
+    """Write the family's toy checkpoint into a folder, made where it is missing; the folder.
+
+    By default of the configuration that the family's toy is cut from, or of another checkpoint's.
+    """
     toy = _TOYS[name]
     folder.mkdir(parents=True, exist_ok=True)
     ids = write_tokenizer(folder, toy.words)
     (folder / "chat_template.jinja").write_text(toy.template, encoding="utf-8")
     for file, content in toy.files.items():
         write_json(folder / file, content)
-    config = AutoConfig.for_model(**toy_config(name, ids))
+    config = AutoConfig.for_model(**toy_config(name, ids, checkpoint))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForImageTextToText.from_config(config)

@@ -17,7 +17,20 @@ from hiprobe.errors import BackboneError
 def native_ids(
     family: Family, folder: Path, frames: NDArray[np.uint8], interval: float, prompt: str, trust_remote_code: bool
 ) -> list[int]:
-    """Return the ids that a checkpoint's own processor makes of a segment, frames (K, H, W, 3), and a prompt.
+    """Return the ids among :func:`native_inputs`, with the same parameters and errors."""
+    found = native_inputs(family, folder, frames, interval, prompt, trust_remote_code)
+    return np.asarray(found["input_ids"]).reshape(-1).tolist()
+
+
+def native_inputs(
+    family: Family,
+    folder: Path,
+    frames: NDArray[np.uint8],
+    interval: float,
+    prompt: str,
+    trust_remote_code: bool = False,
+) -> dict[str, Any]:
+    """Return what a checkpoint's own processor makes of a segment, frames (K, H, W, 3), and a prompt.
 
     Raises
     ------
@@ -50,4 +63,4 @@ def native_ids(
     # Processors raise whatever the code of their family does, and each release has other ways to be called.
     except Exception as error:
         raise BackboneError(f"{folder}: its own processor cannot be used here ({why(error)}).") from error
-    return np.asarray(found["input_ids"]).reshape(-1).tolist()
+    return dict(found)
