@@ -7,7 +7,7 @@ minutes is read once. Then each of its scenes with an event takes the place of o
 time. Only its own 6 s are scored anew, by the models that are blind to that time: streams differ in nothing else but
 the two segments that lie across its borders, which stay as they were. False alarms are those of the ordinary file.
 
-Settings were chosen on ``cam1``: report others. What is read of a frame is kept under ``--work``, in half precision.
+Settings were compared on ``cam1``: report others. What is read of a frame is kept under ``--work``, in half precision.
 Prints Markdown tables and writes the numbers to a JSON file there.
 """
 

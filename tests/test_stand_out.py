@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiprobe.backbones import Batch, States
+from hiprobe.backbones import Batch
 from hiprobe.errors import CalibrationError, UsageError
 from hiprobe.features import FeatureStore, Run, extract
 from hiprobe.localize import LocalizeSettings
 from hiprobe.pipeline import StandOut, stand_out
-from hiprobe.pipeline.tokens import moving_views, sample_moving
 from hiprobe.probing.footage_probe import FOLDS, GAP, judged, robust_standard, time_folds
-from hiprobe.probing.kept_tokens import KeptTokens
-from tests.fakes import BEST_LAYER, FakeBackbone, FakeTokenBackbone, yard_video
+from tests.fakes import FakeBackbone, FakeTokenBackbone, yard_video
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +70,7 @@ def test_the_odd_moment_is_found_and_shown_where_it_is(video: Path) -> None:
     found = stand_out(video, backbone, explain=True, anomaly_map=True)
     assert (backbone.batches, backbone.frames) == (1, 8)  # as other probes show it, though fewer are read
     (event,) = found.events
-    assert 22 <= event.event.start <= 26.5 and 29.5 <= event.event.end <= 34  # so high a score is smoothed far
+    assert 24 <= event.event.start <= 26.5 and 29.5 <= event.event.end <= 32
     assert event.event.peak == max(segment.smoothed for segment in found.segments)
     assert found.provenance.probe_source.startswith("none: ")
     maps = found.anomaly_map
@@ -121,38 +118,3 @@ def test_what_cannot_be_done_is_said(video: Path, tmp_path: Path) -> None:
     assert not probe.adaptable and probe.dlsp is None and probe.similar([]) == ()
     kept = extract(still, finder.backbone, probe.extraction).at(probe.reading.layer)
     assert probe.score(kept).shape == (39,) and len(probe.identity) == 64
-
-
-def test_kept_tokens_know_what_moves() -> None:
-    random = np.random.default_rng(0)
-    place = random.normal(0, 0.1, (500, 8))
-    people = random.normal(0, 1, (40, 8)) + 6
-    kept = KeptTokens.fit(people, place)
-    seen = kept.distances(np.concatenate([place[:50] + 0.01, people[:20] + 0.01, np.full((5, 8), -6.0)]))
-    assert seen[:70].max() < 1 < seen[70:].min()
-    alone = KeptTokens.fit(place[:40], place)
-    assert alone.distances(people).min() > 10 * seen[:70].max()
-    with pytest.raises(CalibrationError, match="Nothing changes"):
-        KeptTokens.fit(np.ones((9, 8)), place)
-    with pytest.raises(CalibrationError, match="NaN"):
-        KeptTokens.fit(np.full((9, 8), np.nan), place)
-
-
-@given(count=st.integers(1, 40), seed=st.integers(0, 99))
-def test_the_tokens_that_change_most_are_kept(count: int, seed: int) -> None:
-    backbone = FakeTokenBackbone()
-    reading = replace(backbone.info.token_reading(), layers=(BEST_LAYER,))
-    states = np.random.default_rng(seed).normal(size=(2, 1, 3, 12, 4)).astype(np.float32)
-    rows = sample_moving(reading, 4, 0, count).keep(States(states))[:, 0]
-    views = moving_views(rows, 4)
-    moving, others = views["motion"]
-    assert moving.shape == others.shape == (2 * count, 4)
-    change = np.sort(np.linalg.norm(np.diff(states[0, 0], axis=0), axis=-1).ravel())[::-1]
-    found = np.linalg.norm(moving[:count], axis=-1)
-    np.testing.assert_allclose(found, np.resize(change, count), rtol=1e-5)
-    np.testing.assert_allclose(views["appearance"][0][0], _at(states[0, 0], moving[0]), rtol=1e-5)
-
-
-def _at(tokens: np.ndarray, change: np.ndarray) -> np.ndarray:
-    step, place = np.argwhere(np.isclose(np.diff(tokens, axis=0), change, atol=1e-6).all(-1))[0]
-    return tokens[step + 1, place]

@@ -96,14 +96,14 @@ class AlarmRates:
         kept = tuple(peak for peak in self.peaks if peak <= score)
         return replace(self, peaks=kept or self.peaks[-1:])
 
-    def standing_out(self, unlikely: float = UNLIKELY) -> float:
+    def standing_out(self) -> float:
         """Return the score over which peaks are no ordinary ones: events that are hidden in the footage.
 
-        A peak is one if the others, by an exponential tail, would reach it less than ``unlikely`` times in as much
+        A peak is one if the others, by an exponential tail, would reach it less than :data:`UNLIKELY` times in as much
         footage. Of the highest tenth of the peaks the tail knows only that they are high, so all of them may be such.
         Infinity if none is.
         """
-        over = odd_ones(np.array([self._scale(peak) for peak in self.peaks]), unlikely)
+        over = odd_ones(np.array([self._scale(peak) for peak in self.peaks]), UNLIKELY)
         return self.peaks[over] if over else math.inf
 
     def counts(self, per_hour: float) -> bool:

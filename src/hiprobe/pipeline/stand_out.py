@@ -17,8 +17,8 @@ from hiprobe.features import Failure, Features, Run, extract
 from hiprobe.localize import AlarmRates, LocalizeSettings, OrdinaryScores, smooth
 from hiprobe.pipeline.detection import Detection
 from hiprobe.pipeline.detector import Detector
-from hiprobe.pipeline.tokens import moving_views, sample_moving, token_width
-from hiprobe.probing import Card
+from hiprobe.pipeline.tokens import sample_tokens, sampled_views, token_width
+from hiprobe.probing import Card, fit_models
 from hiprobe.probing.footage_probe import (
     BLOCK,
     FOLDS,
@@ -29,7 +29,6 @@ from hiprobe.probing.footage_probe import (
     time_folds,
     values_by,
 )
-from hiprobe.probing.kept_tokens import KeptTokens
 from hiprobe.probing.oneclass import VIEWS, TokenModel, TokenScorer, combined
 from hiprobe.sampling import Sampling
 from hiprobe.version import __version__
@@ -37,9 +36,8 @@ from hiprobe.video import VideoLike, VideoRef, plan_segments
 
 DEFAULT_RUN = Run()
 
-SAMPLING = Sampling(frames=4)
-"""Half of the frames that other probes read: footage is read twice, and its frames are larger. Two of them were too few
-to tell how fast something moves: docs/measured/stand-out.md."""
+SAMPLING = Sampling(frames=2)
+"""A quarter of the frames that other probes read: footage is read twice, and its frames are larger."""
 
 SHORTEST = 30.0
 """Seconds of footage that can be its own reference."""
@@ -47,14 +45,10 @@ SHORTEST = 30.0
 SAMPLED_FLOATS = 16_000_000
 """Numbers that are kept of sampled tokens, roughly: of 21,000 tokens of width 384, each with its change."""
 
-MOST_OF_A_SEGMENT = 128
-"""Tokens of a segment that are kept of each sort: moving ones, and random ones."""
+MOST_OF_A_SEGMENT = 256
 
-DEVIATIONS = 5.0
-"""The threshold lies at most so many robust deviations over the median of the smoothed scores."""
-
-FALSE_ALARMS = 1.0
-"""It lies lower where the other peaks, by their tail, would give fewer than so many an hour that are as high."""
+DEVIATIONS = 6.0
+"""The threshold lies so many robust deviations over the median of the smoothed scores."""
 
 
 class StandOut:
@@ -150,9 +144,9 @@ class StandOut:
         """
         refs = [VideoRef.of(video) for video in footage]
         width = token_width(self.backbone.info)
-        tokens = SAMPLED_FLOATS // (4 * width)
+        tokens = SAMPLED_FLOATS // (2 * width)
         count = int(np.clip(tokens // _segments(refs, self.reading), 1, MOST_OF_A_SEGMENT))
-        sample = sample_moving(self.reading, width, self._run.seed, count)
+        sample = sample_tokens(self.reading, width, self._run.seed, count)
         sampled = [extract(ref, self.backbone, sample, self._run) for ref in refs]
         block = min(BLOCK, sum(item.video.duration for item in sampled) / FOLDS)
         timeline = _Timeline.of(sampled, block)
@@ -222,8 +216,7 @@ def _fit(sampled: Sequence[Features], timeline: _Timeline, width: int, seed: int
     for seen in timeline.seen:
         if not seen.any():
             raise CalibrationError("The footage is too short: no moment is far enough from another; give more of it.")
-        views = moving_views(rows[seen], width)
-        models.append({view: KeptTokens.fit(moving, others, seed) for view, (moving, others) in views.items()})
+        models.append(fit_models(sampled_views(rows[seen], width), "gaussian", seed))
     return models
 
 
@@ -240,12 +233,9 @@ def _probes(
     ]
     smoothed = np.concatenate([curve.smoothed for curve in curves])
     middle = float(np.median(smoothed))
-    far = middle + DEVIATIONS * 1.4826 * float(np.median(np.abs(smoothed - middle)))
-    rates = AlarmRates.of(curves, localize)
-    # Footage that is now empty and now full has a wide spread and a short tail, which says more.
-    threshold = min(far, rates.standing_out(FALSE_ALARMS * rates.hours))
-    alarms = rates.up_to(threshold)
-    scorers = tuple(TokenScorer("kept-tokens", of_fold, centres, scales) for of_fold in models)
+    threshold = middle + DEVIATIONS * 1.4826 * float(np.median(np.abs(smoothed - middle)))
+    alarms = AlarmRates.of(curves, localize).up_to(threshold)
+    scorers = tuple(TokenScorer("gaussian", of_fold, centres, scales) for of_fold in models)
     card = Card(
         finds="what stands out in its own footage",
         source="none: each moment against the rest of the same footage",

@@ -1,4 +1,4 @@
-"""A sample of the tokens of video: the states of all of them are too many to keep."""
+"""A sample of the tokens of normal video: the states of all of them are too many to keep."""
 
 from __future__ import annotations
 
@@ -66,34 +66,3 @@ def sampled_views(rows: NDArray[np.float32], width: int) -> dict[str, NDArray[np
     """Divide rows of :func:`sample_tokens` at one layer, (n, ...), into the tokens (m, D) of each view."""
     pairs = rows.reshape(-1, 2, width)
     return {"appearance": pairs[:, 0], "motion": pairs[:, 1]}
-
-
-def sample_moving(reading: Reading, width: int, seed: int, count: int) -> Extraction:
-    """Return what keeps, of each segment, the tokens that change most from one step to the next, then random ones.
-
-    Rows are those of :func:`sample_tokens`, of ``count`` tokens of each sort; :func:`moving_views` divides them.
-    """
-    others = sample_tokens(reading, width, seed, count)
-
-    def of_layer(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows = []
-        for segment in tokens:
-            change = np.diff(segment, axis=0)
-            size = np.einsum("spd,spd->sp", change, change).ravel()
-            most = np.resize(np.argsort(-size, kind="stable"), count)  # repeated where there are fewer
-            now = segment[1:].reshape(-1, segment.shape[-1])[most]
-            rows.append(np.concatenate([now, change.reshape(-1, segment.shape[-1])[most]], axis=1).ravel())
-        return np.stack(rows)
-
-    def sample(states: States) -> NDArray[np.float32]:
-        random = others.keep(states)
-        moving = np.stack([of_layer(states.values[:, index]) for index in range(states.values.shape[1])], axis=1)
-        return np.concatenate([moving, random], axis=-1)
-
-    return Extraction(reading, sample, f"{others.name}, as many moving")
-
-
-def moving_views(rows: NDArray[np.float32], width: int) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Divide rows of :func:`sample_moving` at one layer, (n, ...), into moving and other tokens (m, D) of each view."""
-    moving, others = (sampled_views(part, width) for part in np.split(rows, 2, axis=1))
-    return {view: (moving[view], others[view]) for view in moving}
