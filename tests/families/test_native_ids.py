@@ -83,3 +83,8 @@ def test_the_self_test_finds_a_missing_token(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Family, "adds_special", lambda self, text: False)
     findings = {finding.name: finding for finding in check_checkpoint(str(tmp_path), LoadOptions())}
     assert [name for name, finding in findings.items() if finding.passed is False] == ["ids equal its own processor's"]
+
+
+def test_tiles_that_were_asked_for_are_not_held_against_a_checkpoint(folders: dict[str, Path]) -> None:
+    options = LoadOptions(pixels=2 * 56 * 56)
+    assert [finding for finding in check_checkpoint(str(folders["internvl"]), options) if finding.passed is False] == []
