@@ -135,7 +135,7 @@ class BackboneInfo:
         Of a reading that keeps the proportions of the ``video``, itself of (height, width) pixels, they follow it; by
         default they are those of a square.
         """
-        if reading.pixels is not None and self.sizes is not None:
+        if reading.frame_size is None and reading.pixels is not None and self.sizes is not None:
             return self.sizes.of(video or self.frame_size, reading.sampling.frames, reading.pixels)
         if reading.frame_size is None and self.tokens and reading.pooling in ("steps", "tokens"):
             return self.tokens.frame_size
@@ -214,7 +214,8 @@ def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
 
     How many places there are beside the decoder is known of a loaded model only, so it is not checked here.
     """
-    _check_frames(info, batch, info.shown_size(reading), reading.pixels)
+    pixels = reading.pixels if reading.frame_size is None else None
+    _check_frames(info, batch, info.shown_size(reading), pixels)
     _check_pooling(info, reading)
     _check_layers(info, reading)
     if not reading.places:
@@ -231,7 +232,8 @@ def check_reading(info: BackboneInfo, batch: Batch, reading: Reading) -> None:
 def check_own_size(info: BackboneInfo, reading: Reading) -> None:
     """Raise UsageError unless a reading's frames are of the one size that enters the language model."""
     height, width = info.shown_size(reading)
-    if reading.pixels is None and (height, width) != info.frame_size:
+    free = reading.frame_size is None and reading.pixels is not None
+    if not free and (height, width) != info.frame_size:
         raise UsageError(
             f"Frames of {width}x{height} pixels at the site {reading.site}: the {info.name} backbone takes "
             f"{info.frame_size[1]}x{info.frame_size[0]} there; leave the frame size out."
