@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 FAMILIES ?= .venv-families
+TRANSFORMERS ?= .venv-transformers
 DATA ?= data
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-families lint types bench probes docs samples clean
+.PHONY: demo test test-families test-transformers lint types bench probes docs samples clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hiprobe demo
@@ -17,6 +18,11 @@ test: $(VENV)/.dev-installed
 # The native video processors need torchvision, whose build must be torch's own: both come from the registry, 4.8 GB.
 test-families: $(FAMILIES)/.installed
 	$(FAMILIES)/bin/python -m pytest tests/families
+
+# The oldest transformers that pyproject.toml allows, and the newest of the registry, each in an environment of its own.
+test-transformers: $(TRANSFORMERS)-oldest/.installed $(TRANSFORMERS)-newest/.installed
+	$(TRANSFORMERS)-oldest/bin/python -m pytest tests/families
+	$(TRANSFORMERS)-newest/bin/python -m pytest tests/families
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
@@ -61,5 +67,14 @@ $(FAMILIES)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 		--editable . hypothesis pytest pytest-timeout
 	@touch $@
 
+OLDEST = $(shell sed -n 's/.*"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+
+$(TRANSFORMERS)-%/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m venv $(@D)
+	grep -v -E '^(transformers|tokenizers|huggingface[-_]hub)==' constraints.txt > $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint $(@D)/constraints.txt \
+		$(if $(filter oldest,$*),'transformers==$(OLDEST)','transformers') --editable . hypothesis pytest pytest-timeout
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(FAMILIES) demo-out bench-out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FAMILIES) $(TRANSFORMERS)-oldest $(TRANSFORMERS)-newest demo-out bench-out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
