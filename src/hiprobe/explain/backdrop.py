@@ -41,5 +41,5 @@ def departure(frames: NDArray[np.uint8], empty: NDArray[np.uint8], size: tuple[i
         0 where there is nothing new, 1 where there plainly is.
     """
     apart = np.abs(frames.astype(np.float32) - empty).mean(axis=-1)
-    places = [np.asarray(Image.fromarray(one).resize(size[::-1], Image.Resampling.BOX)) for one in apart]
+    places = [np.asarray(Image.fromarray(one).resize((size[1], size[0]), Image.Resampling.BOX)) for one in apart]
     return np.clip((np.stack(places) - UNNOTICED) / (PLAIN - UNNOTICED), 0, 1).astype(np.float32)

@@ -23,7 +23,7 @@ from hiprobe.explain.anomaly_map import AnomalyMap
 from hiprobe.explain.backdrop import backdrop, departure
 from hiprobe.explain.keeping import Kept, MapKeeper, along
 from hiprobe.localize import Event
-from hiprobe.video import Segment, Video
+from hiprobe.video import SampledSegment, Segment, Video
 
 COMPARED = 64
 """Segments of which a probe that pools ``last`` is told apart by the visual tokens: spread evenly over the scores."""
@@ -86,14 +86,20 @@ def read_anomaly_map(
         found = keeper.recall(item)
         if isinstance(found, Places):
             assert direction is not None
-            there = found.motion is not None and empty is not None
-            size = found.motion.shape[2:] if there else ()
-            found = along(found, direction, departure(item.frames, empty, size) if there else None)
+            found = along(found, direction, _there(item, found, empty))
         times += [part.mean() for part in np.array_split(item.times, len(found))]
         maps.append(found)
     return (
         _merged(np.array(times), np.concatenate(maps)) if maps else AnomalyMap(np.empty(0), np.empty((0, 1, 1), "f4"))
     )
+
+
+def _there(item: SampledSegment, places: Places, empty: NDArray[np.uint8] | None) -> NDArray[np.float32] | None:
+    """Return how far a segment departs from the empty scene, where its motion is told; None if it is not."""
+    if empty is None or places.motion is None:
+        return None
+    rows, columns = places.motion.shape[2:]
+    return departure(item.frames, empty, (rows, columns))
 
 
 def _mean(kept: Kept) -> NDArray[np.float64]:
