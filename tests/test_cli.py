@@ -16,7 +16,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import hiprobe.backbones
-from hiprobe.backbones import POOLINGS
+from hiprobe.backbones import CHOICES
 from hiprobe.cli.app import app
 from hiprobe.cli.fit import METHODS as OFFERED
 from hiprobe.cli.options import state
@@ -417,7 +417,7 @@ def test_completion_can_be_installed_and_knows_choices(run) -> None:
 
 def test_choices_are_those_of_the_library(run, folder: Path) -> None:
     assert OFFERED == METHODS
-    for option, choices in (("--pooling", POOLINGS), ("--method", METHODS)):
+    for option, choices in (("--pooling", CHOICES), ("--method", METHODS)):
         code, _, err = run("fit", folder / "labels.csv", "--normal-only", option, "magic")
         assert code == 2 and err == f"hiprobe: {option} 'magic': choose one of {', '.join(choices)}.\n"
 
@@ -457,13 +457,16 @@ def test_the_demo_runs_with_the_real_backbone(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN)
     assert done.returncode == 0, done.stderr
     body = json.loads((tmp_path / "out" / f"{DEMO_VIDEO.stem}.json").read_text())
-    truth = [(float(row["start"]), float(row["end"])) for row in csv.DictReader(DEMO_TRUTH.open())]
+    truth = list(csv.DictReader(DEMO_TRUTH.open()))
     found = [(item["event"]["start"], item["event"]["end"]) for item in body["events"]]
-    assert found
-    hits = [any(start < e and s < end for s, e in found) for start, end in truth]
-    assert sum(hits) >= 2
+    hits = [[s < float(row["end"]) and float(row["start"]) < e for s, e in found] for row in truth]
+    assert sum(any(row) for row in hits) == 3 and all(any(of) for of in zip(*hits, strict=True))
+    kinds = [item["kind"]["name"] for item in body["events"]]
+    named = [(row["label"], kinds[of.index(True)]) for row, of in zip(truth, hits, strict=True)]
+    assert {"unknown"} >= {kind for true, kind in named if kind != true} and sum(t == k for t, k in named) >= 2
+    assert all(item["explanation"]["stance"] in ("fits", "unsure") for item in body["events"])
     assert any("trained on generated scenes" in warning for warning in body["warnings"])
-    assert (tmp_path / "out" / "street.probe").stat().st_size < 100_000
+    assert (tmp_path / "out" / "street.probe").stat().st_size < 200_000
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<img ") == 4 * len(found) and page.count("Anomaly map of the peak") >= len(found)
     assert "Most like, among the calibration clips" in page
