@@ -309,10 +309,10 @@ DENIAL = "Two people are on a square, mostly walking, and nothing is unusual."
 @pytest.mark.parametrize(
     ("text", "stance", "shown"),
     [
-        (DENIAL, "denies", "the language model saw nothing unusual here"),
-        ("Somebody has fallen.", "contradicts", "the language model says otherwise: &#34;Somebody has fallen.&#34;"),
-        ("It is not clear what happens.", "unsure", "the language model is not sure what happens here"),
-        ("People are fighting.", None, "People are fighting."),
+        (DENIAL, "denies", "The language model saw nothing unusual here"),
+        ("Somebody has fallen.", "contradicts", "The language model says otherwise: &#34;Somebody has fallen.&#34;"),
+        ("It is not clear what happens.", "unsure", "The language model is not sure what happens here"),
+        ("People are fighting.", None, "The language model said: People are fighting."),
     ],
 )
 def test_a_text_that_does_not_fit_is_kept_but_not_shown_as_an_explanation(

@@ -2,7 +2,7 @@
 
 from hiprobe.backbones import EVENT_PROMPT, EXPLAIN_PROMPT
 from hiprobe.explain.anomaly_map import AnomalyMap, blend
-from hiprobe.explain.checking import Stance, shown, stance
+from hiprobe.explain.checking import Stance, shown, stance, told
 from hiprobe.explain.evidence import evidence, place_of
 from hiprobe.explain.keeping import MapKeeper
 from hiprobe.explain.mapping import read_anomaly_map
@@ -22,4 +22,5 @@ __all__ = [
     "read_anomaly_map",
     "shown",
     "stance",
+    "told",
 ]

@@ -124,6 +124,17 @@ def shown(text: str, found: Stance) -> str:
     return {"denies": DENIED, "unsure": UNSURE, "contradicts": f'{CONTRADICTS}"{text}"', "fits": text}[found]
 
 
+def told(words: str, found: Stance | None) -> str:
+    """Return what a person is shown of a text as a sentence of its own: only one that fits its event is quoted as said.
+
+    >>> told(DENIED, "denies")
+    'The language model saw nothing unusual here.'
+    """
+    if not words or found == "fits":
+        return f"The language model said: {words}"
+    return words[0].upper() + words[1:] + ("" if words.endswith(('"', ".")) else ".")
+
+
 def named_kinds(text: str) -> frozenset[str]:
     """Return the kinds of events that a text names and does not deny, by names of this module.
 

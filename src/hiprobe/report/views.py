@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from hiprobe.errors import VideoError
-from hiprobe.explain import AnomalyMap
+from hiprobe.explain import AnomalyMap, told
 from hiprobe.localize import Event
 from hiprobe.pipeline import DetectedEvent, Detection
 from hiprobe.probing import CalibrationSegment
@@ -191,7 +191,7 @@ def _event(index: int, item: DetectedEvent, begun: datetime | None, stills: tupl
         peak_at=stamp(event.peak_time),
         mean=f"{event.mean:.2f}",
         evidence=item.evidence,
-        explanation=item.said,
+        explanation=told(item.said, item.stance) if item.said else "",
         similar=tuple(_similar(one) for one in item.similar),
         stills=stills,
     )

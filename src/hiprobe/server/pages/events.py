@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
+from hiprobe.explain import told
 from hiprobe.pipeline import Detection
 from hiprobe.server.pages.frame import attempt
 from hiprobe.server.pages.player import Player
@@ -179,7 +180,7 @@ class _Card:
         self.event, label = event, event.label
         self._evidence.say(event.evidence)
         self._evidence.show(bool(event.evidence))
-        self._text.say(_said(event))
+        self._text.say(told(event.explanation, event.stance))
         self._text.show(bool(event.explanation))
         normal = "rejected" if label and label.source == "reject" else "normal"
         kind = "" if label is None else label.kind or normal
@@ -195,11 +196,3 @@ class _Card:
     async def _withdraw(self) -> None:
         if self.event.label is not None:
             await self._events.withdraw(self.event.label.id)
-
-
-def _said(event: ReviewedEvent) -> str:
-    """Write what the language model said: one that does not fit its event is told about, not quoted as if it did."""
-    words = event.explanation
-    if not words or event.stance == "fits":
-        return f"The language model said: {words}"
-    return words[0].upper() + words[1:] + ("" if words.endswith(('"', ".")) else ".")
