@@ -102,7 +102,7 @@ def starters(context: typer.Context, debug: options.Debug = False) -> None:
             (
                 starter.name,
                 starter.summary,
-                f"{probe.layer} of {len(probe.dlsp.layers)}",
+                f"{probe.layer} of {len(probe.dlsp.layers)}" if len(probe.dlsp.layers) > 1 else f"{probe.layer}, fixed",
                 f"{starter.auc:.3f} of {starter.auc_of}",
                 f"{starter.false_alarms_per_hour:.0f}",
                 f"{probe.reading.name} {probe.reading.backbone[:12]}",
